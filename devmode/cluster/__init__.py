@@ -1,0 +1,1 @@
+"""What the processes of one devmode share: the database, leases and notices."""

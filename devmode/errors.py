@@ -1,0 +1,123 @@
+"""What can go wrong, as one tree.
+
+    DevmodeError
+    ├── NotSignedIn
+    ├── NotPermitted
+    │   └── NotSessionOwner
+    ├── FormExpired
+    ├── TooLarge
+    ├── TooMany
+    ├── JobNotFound
+    ├── JobNotRunning
+    ├── SessionLocked
+    ├── StateChanged
+    ├── InvalidCommand
+    ├── CommandServerUnreachable
+    ├── IncompatibleCommandServer
+    ├── CommandNotConfirmed
+    └── OutcomeUnknown
+
+Each has a `code` for programs, and its text is a sentence for people that says what happened
+and what to do. Only the web layer knows which HTTP status belongs to which error.
+"""
+
+
+class DevmodeError(Exception):
+    """Something that a person using devmode should be told."""
+
+    code = "error"
+
+    def __init__(self, sentence: str) -> None:
+        """Keep the sentence that people read."""
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class NotSignedIn(DevmodeError):
+    """Nobody is signed in, or the sign-in has expired."""
+
+    code = "not_signed_in"
+
+
+class NotPermitted(DevmodeError):
+    """The role of this user, or of the devmode process, does not suffice."""
+
+    code = "not_permitted"
+
+
+class NotSessionOwner(NotPermitted):
+    """Only the developer who controls the job may do this."""
+
+    code = "not_session_owner"
+
+
+class FormExpired(DevmodeError):
+    """The form carries no valid CSRF token: sent from elsewhere, or from before a sign-in."""
+
+    code = "form_expired"
+
+
+class TooLarge(DevmodeError):
+    """The request is larger than anything that devmode asks for."""
+
+    code = "too_large"
+
+
+class TooMany(DevmodeError):
+    """More at once than one browser or person needs."""
+
+    code = "too_many"
+
+
+class JobNotFound(DevmodeError):
+    """There is no job of this number."""
+
+    code = "job_not_found"
+
+
+class JobNotRunning(DevmodeError):
+    """The job has ended."""
+
+    code = "job_not_running"
+
+
+class SessionLocked(DevmodeError):
+    """Another developer controls the job."""
+
+    code = "session_locked"
+
+
+class StateChanged(DevmodeError):
+    """The job is no longer in the state that the form was made for."""
+
+    code = "state_changed"
+
+
+class InvalidCommand(DevmodeError):
+    """A command that does not exist, or makes no sense in the state the job is in."""
+
+    code = "invalid_command"
+
+
+class CommandServerUnreachable(DevmodeError):
+    """The link to the command server did not come up, or is down."""
+
+    code = "command_server_unreachable"
+
+
+class IncompatibleCommandServer(DevmodeError):
+    """The command server speaks another version of the developer mode API."""
+
+    code = "incompatible_command_server"
+
+
+class CommandNotConfirmed(DevmodeError):
+    """The command server did not confirm a command in time."""
+
+    code = "command_not_confirmed"
+
+
+class OutcomeUnknown(DevmodeError):
+    """The link or the process was lost while a command was on its way."""
+
+    code = "outcome_unknown"
