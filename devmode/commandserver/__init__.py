@@ -1,0 +1,1 @@
+"""The os-autoinst side: what a command server says, what may be said to it, and the link."""

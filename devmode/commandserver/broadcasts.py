@@ -1,0 +1,121 @@
+"""What the os-autoinst command server says.
+
+There is no message type: a broadcast is a bag of keys, and a key that is absent means "unchanged"
+while one that is null means "cleared"; `UNSET` keeps the two apart. Nothing but the keys below
+leaves this module: text that a test types may be a password, so only its length does.
+
+Pure module: no sockets, no Flask, no database, no clock.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+LONGEST_TEXT = 4000
+"""Characters of a reason that are kept: a `die` message can be hundreds of kilobytes."""
+
+Flag = int | str | bool | None
+
+
+class UnreadableBroadcast(ValueError):
+    """Not a JSON object."""
+
+
+class Postponed(Struct, frozen=True):
+    """The backend command that a pause holds back."""
+
+    cmd: str | None = None
+
+
+class ScreenCheck(Struct, frozen=True):
+    """An assert_screen or check_screen that begins."""
+
+    mustmatch: str | list[str] = ""
+    timeout: float = 0
+
+
+class Typed(Struct, frozen=True):
+    """Typed text, of which only the length is kept."""
+
+    text: str = ""
+
+
+class Broadcast(Struct, frozen=True, kw_only=True):
+    """One message, as sent; keys that it lacks are `UNSET`."""
+
+    running: str | None | UnsetType = UNSET
+    current_test_full_name: str | None | UnsetType = UNSET
+    set_current_test: str | None | UnsetType = UNSET
+    current_api_function: str | None | UnsetType = UNSET
+    tags: list[str] | str | None | UnsetType = UNSET
+    pause_test_name: str | None | UnsetType = UNSET
+    pause_on_screen_mismatch: Flag | UnsetType = UNSET
+    pause_on_next_command: Flag | UnsetType = UNSET
+    pause_on_failure: Flag | UnsetType = UNSET
+    test_execution_paused: Flag | UnsetType = UNSET
+    devel_mode_major_version: int | str | None | UnsetType = UNSET
+    devel_mode_minor_version: int | str | None | UnsetType = UNSET
+    set_pause_at_test: str | None | UnsetType = UNSET
+    set_pause_on_screen_mismatch: Flag | UnsetType = UNSET
+    set_pause_on_next_command: Flag | UnsetType = UNSET
+    set_pause_on_failure: Flag | UnsetType = UNSET
+    set_assert_screen_timeout: Any = UNSET
+    paused: Postponed | Flag | UnsetType = UNSET
+    reason: str | None | UnsetType = UNSET
+    resume_test_execution: Postponed | Flag | UnsetType = UNSET
+    check_screen: ScreenCheck | UnsetType = UNSET
+    type_string: Typed | UnsetType = UNSET
+    stop_processing_isotovideo_commands: Flag | UnsetType = UNSET
+    stopping_test_execution: str | None | UnsetType = UNSET
+    malformed: tuple[str, ...] = ()
+    """Known keys whose value had a type that os-autoinst never sends; they count as absent."""
+
+    @property
+    def is_status(self) -> bool:
+        """Whether this is the answer to `status`: only that tells the version."""
+        return self.devel_mode_major_version is not UNSET
+
+
+_FIELDS = {f.name: f.type for f in msgspec.structs.fields(Broadcast) if f.name != "malformed"}
+_TEXTS = ("reason", "test_execution_paused", "stopping_test_execution")
+_whole = msgspec.json.Decoder(Broadcast)
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def decode(frame: str | bytes) -> Broadcast:
+    """Decode one frame; raise `UnreadableBroadcast` when it is not a JSON object."""
+    try:
+        broadcast = _whole.decode(frame)
+    except msgspec.ValidationError:
+        broadcast = _salvage(frame)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise UnreadableBroadcast("the command server sent something that is not JSON") from error
+    return _tamed(broadcast)
+
+
+def _salvage(frame: str | bytes) -> Broadcast:
+    """Keep what is well-formed of a message in which something is not."""
+    try:
+        parts = _parts.decode(frame)
+    except msgspec.DecodeError as error:
+        raise UnreadableBroadcast("the command server sent JSON that is no object") from error
+    values: dict[str, Any] = {}
+    malformed = []
+    for name in _FIELDS.keys() & parts.keys():
+        try:
+            values[name] = msgspec.json.decode(parts[name], type=_FIELDS[name])
+        except msgspec.ValidationError:
+            malformed.append(name)
+    return Broadcast(**values, malformed=tuple(sorted(malformed)))
+
+
+def _tamed(broadcast: Broadcast) -> Broadcast:
+    changes: dict[str, Any] = {}
+    for name in _TEXTS:
+        text = getattr(broadcast, name)
+        if isinstance(text, str) and len(text) > LONGEST_TEXT:
+            changes[name] = text[: LONGEST_TEXT - 1] + "…"
+    if isinstance(broadcast.type_string, Typed):
+        changes["type_string"] = Typed("•" * len(broadcast.type_string.text))
+    return msgspec.structs.replace(broadcast, **changes) if changes else broadcast

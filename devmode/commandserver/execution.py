@@ -1,0 +1,220 @@
+"""What is known of a job's test execution, folded from broadcasts.
+
+Pure module: no sockets, no Flask, no database, no clock.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from devmode.commandserver.broadcasts import Broadcast, Postponed, ScreenCheck, Typed
+
+
+class Unknown(Enum):
+    """The value of a setting that the command server has not told yet."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Mismatch(Enum):
+    """At which kind of screen mismatch the test pauses."""
+
+    OFF = "off"
+    ASSERT_SCREEN = "assert_screen"
+    CHECK_SCREEN = "check_screen"
+    """Both kinds (CommandHandler.pm)."""
+
+
+class PauseKind(Enum):
+    """Why the test is paused, told from the reason's wording."""
+
+    MODULE = "module"
+    MISMATCH = "mismatch"
+    NEXT_COMMAND = "next command"
+    FAILURE = "failure"
+    FAILED_FUNCTION = "failed function"
+    OTHER = "other"
+
+
+_KINDS = (
+    (re.compile(r"reached module "), PauseKind.MODULE),
+    (re.compile(r"match=.* timed out after .* \((assert|check)_screen\)", re.S), PauseKind.MISMATCH),
+    (re.compile(r"reached \S+ and pause on next command enabled"), PauseKind.NEXT_COMMAND),
+    (re.compile(r"test died: "), PauseKind.FAILURE),
+    (re.compile(r"\S+ failed: "), PauseKind.FAILED_FUNCTION),
+)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """One pause of the test."""
+
+    reason: str
+    postponed: str | None = None
+    """The backend command that is held back, without its arguments."""
+
+    @property
+    def kind(self) -> PauseKind:
+        """Why the test is paused."""
+        for pattern, kind in _KINDS:
+            if pattern.match(self.reason):
+                return kind
+        return PauseKind.OTHER
+
+
+@dataclass(frozen=True)
+class ExecutionState:
+    """The state of one job's execution, as far as the command server told it."""
+
+    known: bool = False
+    """Whether a status has been heard since this state began."""
+    module: str | None = None
+    """Full name of the test module that runs."""
+    api_function: str | None = None
+    """The last function that the test handed to the backend; not reset when it is done."""
+    api_detail: str = ""
+    tags: tuple[str, ...] | None = None
+    """The tags of the screen check in progress."""
+    pause: Pause | None = None
+    turn: int = 0
+    """Rises with every pause and every resumption."""
+    pause_at: str | None | Unknown = UNKNOWN
+    pause_on_mismatch: Mismatch | str | Unknown = UNKNOWN
+    """A string where somebody set one that os-autoinst never matches."""
+    pause_on_next_command: bool | Unknown = UNKNOWN
+    pause_on_failure: bool | Unknown = UNKNOWN
+    supports_pausing: bool = False
+    """Whether `pause_test_execution` and `set_pause_on_failure` exist: told by the status' keys,
+    since the version was not raised for them."""
+    api_version: tuple[int, int] | None = None
+    stopping: str | None = None
+    commands_seen: int = field(default=0, compare=False)
+    """Counts backend commands; of no interest to viewers, hence not compared."""
+
+    def apply(self, broadcast: Broadcast) -> "ExecutionState":
+        """Return the state after `broadcast`; keys that it lacks stay as they are."""
+        changes: dict[str, Any] = {}
+        if broadcast.is_status:
+            changes |= _from_status(broadcast)
+        changes |= _from_settings(broadcast)
+        changes |= self._from_progress(broadcast)
+        changes |= self._from_pause(broadcast)
+        return replace(self, **changes) if changes else self
+
+    def _from_progress(self, broadcast: Broadcast) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        if broadcast.current_test_full_name is not UNSET:
+            changes["module"] = broadcast.current_test_full_name
+        if broadcast.set_current_test is not UNSET:
+            changes |= {"api_function": None, "api_detail": "", "tags": None}
+        if broadcast.current_api_function is not UNSET:
+            changes |= {"api_function": broadcast.current_api_function}
+            if not broadcast.is_status:
+                changes["commands_seen"] = self.commands_seen + 1
+                changes |= {"api_detail": _detail(broadcast), "tags": _tags_of_check(broadcast)}
+        if isinstance(broadcast.stopping_test_execution, str):
+            changes["stopping"] = broadcast.stopping_test_execution
+        elif broadcast.stop_processing_isotovideo_commands is not UNSET and not self.stopping:
+            changes["stopping"] = "the test is about to stop"
+        return changes
+
+    def _from_pause(self, broadcast: Broadcast) -> dict[str, Any]:
+        pause = self.pause
+        if broadcast.paused is not UNSET and broadcast.paused is not None:
+            held = broadcast.paused.cmd if isinstance(broadcast.paused, Postponed) else None
+            pause = Pause(broadcast.reason or "no reason given", held)
+        elif broadcast.resume_test_execution is not UNSET:
+            pause = None
+        elif broadcast.test_execution_paused is not UNSET:
+            pause = self._pause_by_status(broadcast.test_execution_paused)
+        if pause == self.pause:
+            return {}
+        same = (pause is None) == (self.pause is None)
+        changes: dict[str, Any] = {"pause": pause, "turn": self.turn if same else self.turn + 1}
+        if pause is not None:
+            changes["tags"] = None
+        return changes
+
+    def _pause_by_status(self, value: Any) -> Pause | None:
+        """A status tells the reason, or 0, but not what is held back."""
+        if not _truth(value):
+            return None
+        if self.pause is not None and self.pause.reason == str(value):
+            return self.pause
+        return Pause(str(value))
+
+
+def _from_status(broadcast: Broadcast) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        "known": True,
+        "api_version": (
+            _number(broadcast.devel_mode_major_version),
+            _number(broadcast.devel_mode_minor_version),
+        ),
+        "supports_pausing": broadcast.pause_on_failure is not UNSET,
+    }
+    if broadcast.pause_test_name is not UNSET:
+        changes["pause_at"] = broadcast.pause_test_name or None
+    if broadcast.pause_on_screen_mismatch is not UNSET:
+        changes["pause_on_mismatch"] = _mismatch(broadcast.pause_on_screen_mismatch)
+    if broadcast.pause_on_next_command is not UNSET:
+        changes["pause_on_next_command"] = _truth(broadcast.pause_on_next_command)
+    if broadcast.pause_on_failure is not UNSET:
+        changes["pause_on_failure"] = _truth(broadcast.pause_on_failure)
+    if broadcast.tags is not UNSET:
+        changes["tags"] = None if broadcast.tags is None else _tags(broadcast.tags)
+    return changes
+
+
+def _from_settings(broadcast: Broadcast) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if broadcast.set_pause_at_test is not UNSET:
+        changes["pause_at"] = broadcast.set_pause_at_test or None
+    if broadcast.set_pause_on_screen_mismatch is not UNSET:
+        changes["pause_on_mismatch"] = _mismatch(broadcast.set_pause_on_screen_mismatch)
+    if broadcast.set_pause_on_next_command is not UNSET:
+        changes["pause_on_next_command"] = _truth(broadcast.set_pause_on_next_command)
+    if broadcast.set_pause_on_failure is not UNSET:
+        changes["pause_on_failure"] = _truth(broadcast.set_pause_on_failure)
+    return changes
+
+
+def _truth(value: Any) -> bool:
+    """Perl's truth: 0, "0", "" and undef are false."""
+    return value not in (0, "0", "", None, False)
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int) or str(value).isdigit() else 0
+
+
+def _mismatch(value: Any) -> Mismatch | str:
+    if not _truth(value):
+        return Mismatch.OFF
+    try:
+        return Mismatch(value)
+    except ValueError:
+        return str(value)
+
+
+def _tags(value: list[str] | str) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _tags_of_check(broadcast: Broadcast) -> tuple[str, ...] | None:
+    check = broadcast.check_screen
+    return _tags(check.mustmatch) if isinstance(check, ScreenCheck) else None
+
+
+def _detail(broadcast: Broadcast) -> str:
+    if isinstance(broadcast.check_screen, ScreenCheck):
+        return "match=" + ",".join(_tags(broadcast.check_screen.mustmatch))
+    if isinstance(broadcast.type_string, Typed):
+        return f"{len(broadcast.type_string.text)} characters"
+    return ""
