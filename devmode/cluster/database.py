@@ -8,7 +8,7 @@ lets other greenlets run.
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,8 +44,16 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Give a session whose changes are committed at the end, or not at all."""
-        with Session(self._writers, expire_on_commit=False) as session, session.begin():
-            yield session
+        with Session(self._writers, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            for callback in session.info.pop("after_commit", ()):
+                callback()
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Call `callback` once the transaction of `session` (from `Database.write`) is committed."""
+    session.info.setdefault("after_commit", []).append(callback)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -1,0 +1,120 @@
+"""Settings: read once at the start from the environment and `instance/config.toml`.
+
+A wrong setting stops the start with a sentence that names it (`WrongSetting`).
+"""
+
+import secrets
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+PREFIX = "DEVMODE_"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+class WrongSetting(Exception):
+    """A setting that devmode can't start with."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting; the environment name is the field's in capitals after `DEVMODE_`."""
+
+    database_url: str = ""
+    """SQLAlchemy URL; empty means `instance/devmode.sqlite`."""
+    bind: str = "127.0.0.1:8000"
+    """Address and port to serve on, as `HOST:PORT`."""
+    pool_directories: str = ""
+    """Globs of isotovideo's working directories, separated by `:`."""
+    secret_key: str = ""
+    """Signs cookies and forms; empty means one made at the first start and kept in `instance/`."""
+    start_code: str = ""
+    """What one must know to sign in; empty means a new one at each start, printed there."""
+    allowed_hosts: str = ""
+    """Host names that browsers may use, separated by `,`, besides those of the loopback."""
+    host: str = ""
+    """Name of this machine among several; empty means its host name."""
+    link_linger_s: float = 10.0
+    """How long a link stays open after the last viewer of its job has gone, in seconds."""
+    away_after_s: float = 600.0
+    """How long a paused job waits for an owner without an open tab before others may take over."""
+    login_lifetime_s: float = 12 * 3600.0
+    """How long a sign-in lasts, in seconds."""
+    streams_per_login: int = 32
+    """How many event streams one signed-in browser may hold open at once."""
+
+    @property
+    def pool_globs(self) -> tuple[str, ...]:
+        """The pool directories' globs, in order."""
+        return tuple(glob for glob in self.pool_directories.split(":") if glob)
+
+    @property
+    def trusted_hosts(self) -> list[str]:
+        """Host names that a request may carry: the guard against DNS rebinding."""
+        named = [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
+        return [*LOOPBACK_HOSTS, *named]
+
+
+def load(environment: Mapping[str, str], instance: Path) -> Settings:
+    """Merge defaults, `instance/config.toml` and the environment, the latter winning.
+
+    Makes the secret key on the first start. Raises `WrongSetting`.
+    """
+    values = _from_file(instance / "config.toml") | _from_environment(environment)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongSetting(f"A setting of devmode is wrong: {error}.") from error
+    _check_bind(settings.bind)
+    return msgspec.structs.replace(
+        settings,
+        database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
+        secret_key=settings.secret_key or kept_secret(instance / "secret-key"),
+        host=settings.host or socket.gethostname(),
+    )
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret kept in `path`, made on first use and readable only by its owner."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise WrongSetting(
+            f"devmode keeps its secrets in {path.parent}, which can't be written: {error.strerror}."
+        ) from error
+    return path.read_text()
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongSetting(f"{path} is not valid TOML: {error}.") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in _NAMES
+    }
+
+
+_NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
+
+
+def _check_bind(bind: str) -> None:
+    host, colon, port = bind.rpartition(":")
+    if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        raise WrongSetting(
+            f"DEVMODE_BIND is {bind!r}; it must be HOST:PORT, as in 127.0.0.1:8000."
+        )

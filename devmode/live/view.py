@@ -1,0 +1,369 @@
+"""The live view: one immutable snapshot of everything that the page of a job shows.
+
+Holds nothing personal: the same snapshot serves everyone, and what differs between them differs
+by `Audience` alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cached_property
+
+from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
+from devmode.commandserver.link import LinkState
+from devmode.jobs.registry import Job, JobState, Module
+from devmode.sessions.actions import shown_setting
+from devmode.sessions.store import EventFacts
+
+
+class Audience(Enum):
+    """Who looks; all of one audience get the same bytes."""
+
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The status line."""
+
+    kind: str
+    title: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button that works now."""
+
+    name: str
+    label: str
+    help: str
+    endpoint: str
+    primary: bool = False
+    query: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A pause setting as the command server has it."""
+
+    name: str
+    label: str
+    help: str
+    value: str
+    known: bool
+    supported: bool = True
+    options: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The four pause settings."""
+
+    pause_at: Setting
+    pause_on_mismatch: Setting
+    pause_on_next_command: Setting
+    pause_on_failure: Setting
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who controls the job."""
+
+    developer: str
+    started_at: datetime
+    tabs: int
+    open: bool
+    requested_by: str | None
+    away: bool
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One line of the timeline."""
+
+    at: datetime
+    who: str | None
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the schedule is."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class LiveView:
+    """Everything that the page of a job shows."""
+
+    job: Job
+    execution: ExecutionState
+    link: LinkState
+    trouble: str | None
+    session: Session | None
+    revision: str
+    events: tuple[EventFacts, ...]
+
+    @cached_property
+    def headline(self) -> Headline:
+        """The status line; what comes first wins, as in openQA's running.js (702-742)."""
+        if self.job.state is JobState.ENDED:
+            return Headline("ended", "Ended", self.job.result or "")
+        if self.execution.stopping:
+            return Headline("stopping", "About to stop", self.execution.stopping)
+        if self.link in (LinkState.RECONNECTING, LinkState.UNRESPONSIVE, LinkState.CLOSED):
+            return Headline("trouble", "Reconnecting", self.trouble or "")
+        if not self.execution.known:
+            return Headline("connecting", "Connecting", self.trouble or "Retrieving the status…")
+        if self.execution.pause is not None:
+            return self._paused(self.execution.pause.kind, self.execution.pause.reason)
+        return Headline("running", self._running_title, self._position)
+
+    def _paused(self, kind: PauseKind, reason: str) -> Headline:
+        if kind is PauseKind.MODULE and self.current_module:
+            return Headline("paused", f"Paused at module {self.current_module}", reason)
+        return Headline("paused", "Paused", reason.strip())
+
+    @property
+    def _running_title(self) -> str:
+        ahead = {module.full_name for module in self._modules_ahead()}
+        if self.execution.pause_at in ahead:
+            return f"Will pause at module {self.execution.pause_at}"
+        return "Running"
+
+    @property
+    def _position(self) -> str:
+        doing = " ".join(filter(None, (self.execution.api_function, self.execution.api_detail)))
+        return ", ".join(filter(None, (self.current_module, doing)))
+
+    @property
+    def current_module(self) -> str | None:
+        """Full name of the test module that runs."""
+        return self.execution.module or (None if self.execution.known else self.job.current_module)
+
+    @property
+    def module_results(self) -> Progress:
+        """How far the schedule is."""
+        done = sum(module.result not in ("", "none", "running") for module in self.job.modules)
+        return Progress(done, len(self.job.modules))
+
+    @property
+    def can_steer(self) -> bool:
+        """Whether a command sent now would arrive."""
+        return (
+            self.job.state is JobState.RUNNING
+            and self.link is LinkState.CONNECTED
+            and self.execution.known
+            and not self.execution.stopping
+        )
+
+    def actions(self, audience: Audience) -> list[Action]:
+        """The buttons that work now for this audience, the likeliest first."""
+        if audience is not Audience.OWNER or not self.can_steer:
+            return []
+        if self.execution.pause is None:
+            return list(self._while_running())
+        return list(self._while_paused(self.execution.pause.kind))
+
+    def _while_running(self) -> Iterable[Action]:
+        if self.execution.supports_pausing:
+            yield Action(
+                "pause", "Pause now", "Holds the test before its next command."
+                " A screen check in progress goes on meanwhile.", "execution.pause", primary=True,
+            )  # fmt: skip
+        if self.execution.tags is not None:
+            yield Action(
+                "skip-timeout", "Skip timeout", "The screen check in progress times out at once."
+                " On os-autoinst of 2023 this can end the job if a needle matches"
+                " in the same moment.", "execution.skip_timeout",
+            )  # fmt: skip
+
+    def _while_paused(self, kind: PauseKind) -> Iterable[Action]:
+        failed = kind in (PauseKind.FAILURE, PauseKind.FAILED_FUNCTION)
+        resume = {
+            PauseKind.MISMATCH: "Loads the needles anew and tries the screen check again.",
+            PauseKind.FAILURE: "The failure takes its course: post-fail hook, then the next module.",
+            PauseKind.FAILED_FUNCTION: "The failure takes its course.",
+        }.get(kind, "The test goes on. “Pause on next command” is switched off.")
+        yield Action("resume", "Resume", resume, "execution.resume", primary=True)
+        if failed:
+            yield Action(
+                "ignore-failure", "Ignore failure and resume", "The test goes on as if it had not"
+                " failed.", "execution.resume", query={"ignore_failure": "1"},
+            )  # fmt: skip
+        if kind is PauseKind.MISMATCH:
+            yield Action(
+                "give-up", "Give up the check", "The screen check fails now,"
+                " instead of being tried again.", "execution.give_up",
+            )  # fmt: skip
+        yield Action(
+            "step", "Step", "Executes the next command and pauses before the one after it.",
+            "execution.step",
+        )  # fmt: skip
+
+    def session_actions(self, audience: Audience) -> list[Action]:
+        """The buttons about who controls the job."""
+        if self.job.state is not JobState.RUNNING or audience is Audience.VIEWER:
+            return []
+        if self.session is None:
+            return [
+                Action(
+                    "start", "Take control", "You decide where the test pauses."
+                    " Nobody else can, until you let go.", "sessions.start", primary=True,
+                )  # fmt: skip
+            ]
+        if audience is Audience.OWNER:
+            return list(self._for_the_owner(self.session))
+        return list(self._for_others(self.session, audience))
+
+    def _for_the_owner(self, session: Session) -> Iterable[Action]:
+        if session.requested_by:
+            yield Action(
+                "hand-over", f"Hand over to {session.requested_by}", "They control the job then.",
+                "sessions.hand_over", primary=True, query={"to": session.requested_by},
+            )  # fmt: skip
+        for name, label, text in (
+            ("continue", "Let go", "Clears every pause setting and lets the test continue."),
+            ("stay", "Let go, leave as it is", "A paused test stays paused."),
+            ("cancel", "Cancel the job", "Ends the test run for good."),
+        ):
+            yield Action(
+                f"release-{name}", label, text, "sessions.release", query={"then": name}
+            )
+
+    def _for_others(self, session: Session, audience: Audience) -> Iterable[Action]:
+        if audience is Audience.ADMINISTRATOR or session.away:
+            yield Action(
+                "take-over", "Take over", f"Takes control from {session.developer}."
+                " It is noted in the timeline.", "sessions.take_over",
+            )  # fmt: skip
+        yield Action(
+            "request", "Ask for control", f"{session.developer} is shown that you ask.",
+            "sessions.request_control",
+        )  # fmt: skip
+
+    def settings_editable(self, audience: Audience) -> bool:
+        """Whether this audience may change the settings now."""
+        return audience is Audience.OWNER and self.can_steer
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The pause settings, as the command server has them."""
+        return Settings(
+            pause_at=self._setting(
+                "pause_at", "Pause at module", "The test pauses when it reaches this module.",
+                options=self._module_options(),
+            ),
+            pause_on_mismatch=self._setting(
+                "pause_on_mismatch", "Pause on screen mismatch",
+                "The test pauses instead of failing when no needle matches in time.",
+                options=_MISMATCH_OPTIONS,
+            ),
+            pause_on_next_command=self._setting(
+                "pause_on_next_command", "Pause on next command",
+                "The test pauses before whatever it does next.",
+            ),
+            pause_on_failure=self._setting(
+                "pause_on_failure", "Pause on failure",
+                "The test pauses when a module dies or an API function fails;"
+                " a screen mismatch has its own setting.",
+                supported=self.execution.supports_pausing or not self.execution.known,
+            ),
+        )  # fmt: skip
+
+    def _setting(
+        self,
+        name: str,
+        label: str,
+        help_text: str,
+        *,
+        options: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (),
+        supported: bool = True,
+    ) -> Setting:
+        value = shown_setting(self.execution, name) if self.execution.known else None
+        return Setting(
+            name, label, help_text, value or "", value is not None, supported, options
+        )
+
+    def _modules_ahead(self) -> list[Module]:
+        names = [module.full_name for module in self.job.modules]
+        if self.current_module not in names:
+            return list(self.job.modules)
+        return list(self.job.modules[names.index(self.current_module) + 1 :])
+
+    def _module_options(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """Modules that still come, by category, and the one that is set even if it has passed."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        ahead = self._modules_ahead()
+        for module in ahead:
+            groups.setdefault(module.category, []).append((module.full_name, module.name))
+        options = [("", (("", "nowhere"),))]
+        chosen = self.execution.pause_at
+        if isinstance(chosen, str) and chosen not in {module.full_name for module in ahead}:
+            options.append(("", ((chosen, chosen),)))
+        return (*options, *((category, tuple(group)) for category, group in groups.items()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What one should know now."""
+        sentences = []
+        if self.execution.pause is not None and self.job.vnc:
+            sentences.append(
+                f"Look into the SUT by VNC: {self.job.vnc} (as in: vncviewer -Shared {self.job.vnc})."
+            )
+        if self.session is None and self.job.state is JobState.RUNNING:
+            sentences.append("Nobody controls the job, so nobody records its timeline.")
+        return sentences
+
+    @cached_property
+    def timeline(self) -> list[TimelineEntry]:
+        """What happened, newest first."""
+        return [TimelineEntry(moment(e.at), e.who, e.text, e.kind) for e in self.events]
+
+    @property
+    def title(self) -> str:
+        """The page's title."""
+        mark = {"paused": "⏸ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
+        return f"{mark}{self.job.name} · devmode"
+
+
+_MISMATCH_OPTIONS = (
+    (
+        "",
+        (
+            (Mismatch.OFF.value, "no"),
+            (Mismatch.ASSERT_SCREEN.value, "assert_screen"),
+            (Mismatch.CHECK_SCREEN.value, "assert_screen and check_screen"),
+        ),
+    ),
+)
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since 1970 into a time that templates can format."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """One job in the list."""
+
+    id: int
+    name: str
+    state: str
+    module: str | None
+    done: int
+    total: int
+    paused: str | None
+    owner: str | None
+    started_at: datetime
+    result: str | None

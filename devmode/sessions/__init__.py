@@ -1,0 +1,1 @@
+"""Who controls a job: developer sessions, and the keepers that hold them."""

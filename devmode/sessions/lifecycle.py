@@ -1,0 +1,351 @@
+"""The life of one developer session, as seen by its keeper: events in, effects out.
+
+    opening ──link up──▶ active ◀──▶ reconnecting
+       │                   │              │
+       └────────▶ ended ◀──┴──────────────┘
+
+Pure module: no sockets, no Flask, no database, no clock. The keeper feeds events and carries the
+effects out, in order.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from devmode.commandserver.commands import Command
+from devmode.commandserver.execution import ExecutionState
+from devmode.errors import (
+    CommandNotConfirmed,
+    CommandServerUnreachable,
+    DevmodeError,
+    IncompatibleCommandServer,
+    JobNotRunning,
+    OutcomeUnknown,
+    StateChanged,
+)
+from devmode.sessions.actions import ACTIONS, SETTING_NAMES, Conversation, shown_setting
+
+OPENING_S = 10.0
+"""How long the link may take to come up before a session is given back."""
+REQUEST_S = 8.0
+"""How long one request, however many commands it is, may take."""
+
+
+class Phase(Enum):
+    """Where a session is in its life."""
+
+    OPENING = "opening"
+    ACTIVE = "active"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a developer asks for; `revision` names the state that it answers, if any."""
+
+    id: int
+    by: str
+    action: str
+    arguments: Mapping[str, Any]
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class LinkUp:
+    """The command server told its state."""
+
+    state: ExecutionState
+
+
+@dataclass(frozen=True)
+class LinkDown:
+    """The link was lost, or can't be had so far."""
+
+    trouble: str
+
+
+@dataclass(frozen=True)
+class Incompatible:
+    """The command server speaks another major version."""
+
+    trouble: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The state changed, whoever caused it."""
+
+    before: ExecutionState
+    after: ExecutionState
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The command server confirmed the command of this number."""
+
+    number: int
+    state: ExecutionState
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The command of this number was not confirmed, or its outcome is unknown."""
+
+    number: int
+    error: DevmodeError
+
+
+@dataclass(frozen=True)
+class Expired:
+    """The time of the request of this id is up."""
+
+    request_id: int
+
+
+@dataclass(frozen=True)
+class OpeningExpired:
+    """The time to come up is up."""
+
+
+@dataclass(frozen=True)
+class JobOver:
+    """The job has ended."""
+
+
+@dataclass(frozen=True)
+class Let:
+    """The session was let go by its owner, or given to nobody."""
+
+    reason: str
+
+
+Event = (
+    Request | LinkUp | LinkDown | Incompatible | Heard | Confirmed | Failed | Expired
+    | OpeningExpired | JobOver | Let
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Say:
+    """Send this command and report its fate under this number."""
+
+    number: int
+    command: Command
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Report `Expired` for this request when `REQUEST_S` have passed."""
+
+    request_id: int
+
+
+@dataclass(frozen=True)
+class Settle:
+    """The request ended: with a sentence, or with an error."""
+
+    request_id: int
+    sentence: str
+    error: DevmodeError | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Something for the timeline; `turn` is the execution's at that moment."""
+
+    kind: str
+    text: str
+    who: str | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The session is open."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The session is over; with `error` it never came to be."""
+
+    reason: str
+    error: DevmodeError | None = None
+
+
+Effect = Say | Watch | Settle | Record | Opened | End
+
+
+class Lifecycle:
+    """One session's life; `receive` is its only way forward."""
+
+    def __init__(self, term: int, phase: Phase = Phase.OPENING) -> None:
+        """Begin with reserving (`OPENING`) or with an adopted session (`RECONNECTING`)."""
+        self.phase = phase
+        self.state = ExecutionState()
+        self._term = term
+        self._waiting: deque[Request] = deque()
+        self._request: Request | None = None
+        self._conversation: Conversation | None = None
+        self._number = 0
+        self._trouble = "The command server has not answered yet."
+
+    @property
+    def revision(self) -> str:
+        """Names the present pause or run of the test, for forms to answer."""
+        return f"{self._term}.{self.state.turn}"
+
+    def receive(self, event: Event) -> list[Effect]:
+        """Take one event, return what has to be done, in order."""
+        if self.phase is Phase.ENDED:
+            return self._refuse_after_the_end(event)
+        match event:
+            case Request():
+                self._waiting.append(event)
+                return self._proceed()
+            case LinkUp(state):
+                return self._link_up(state)
+            case LinkDown(trouble):
+                return self._link_down(trouble)
+            case Incompatible(trouble):
+                return self._end(trouble, IncompatibleCommandServer(trouble))
+            case Heard(before, after):
+                return self._heard(before, after)
+            case Confirmed(number, state):
+                self.state = state
+                return self._answered(number, None)
+            case Failed(number, error):
+                return self._answered(number, error)
+            case Expired(request_id):
+                return self._expired(request_id)
+            case OpeningExpired():
+                return self._opening_expired()
+            case JobOver():
+                return self._end("The job has ended.", JobNotRunning("The job has ended."))
+            case Let(reason):
+                return self._end(reason, StateChanged(reason))
+
+    def _link_up(self, state: ExecutionState) -> list[Effect]:
+        before, self.state = self.state, state
+        if self.phase is Phase.OPENING:
+            self.phase = Phase.ACTIVE
+            return [Opened(), *self._proceed()]
+        if self.phase is Phase.RECONNECTING:
+            self.phase = Phase.ACTIVE
+            back = Record("connection_back", "Connected to the command server again.")
+            return [back, *self._what_happened(before, state), *self._proceed()]
+        return self._what_happened(before, state)
+
+    def _link_down(self, trouble: str) -> list[Effect]:
+        self._trouble = trouble
+        if self.phase is not Phase.ACTIVE:
+            return []
+        self.phase = Phase.RECONNECTING
+        return [
+            Record("connection_lost", trouble),
+            *self._finish_with(OutcomeUnknown(f"{trouble} Whether the command arrived is unknown.")),
+            *self._proceed(),
+        ]
+
+    def _opening_expired(self) -> list[Effect]:
+        if self.phase is not Phase.OPENING:
+            return []
+        return self._end(
+            self._trouble,
+            CommandServerUnreachable(f"The command server can't be reached. {self._trouble}"),
+        )
+
+    def _heard(self, before: ExecutionState, after: ExecutionState) -> list[Effect]:
+        self.state = after
+        return self._what_happened(before, after)
+
+    def _what_happened(self, before: ExecutionState, after: ExecutionState) -> list[Effect]:
+        effects: list[Effect] = []
+        who = self._request.by if self._request else None
+        if after.module and after.module != before.module:
+            effects.append(Record("module", after.module, turn=after.turn))
+        if before.known:
+            for name, label in SETTING_NAMES.items():
+                value = shown_setting(after, name)
+                if value != shown_setting(before, name):
+                    effects.append(Record("setting", f"{label}: {value or 'off'}", who, after.turn))
+        if after.pause and after.turn != before.turn:
+            effects.append(Record("paused", after.pause.reason, turn=after.turn))
+        if before.pause and not after.pause:
+            effects.append(Record("resumed", "The test goes on.", who, after.turn))
+        return effects
+
+    def _proceed(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._conversation is None and self._waiting:
+            effects += self._begin(self._waiting.popleft())
+        return effects
+
+    def _begin(self, request: Request) -> list[Effect]:
+        if self.phase is not Phase.ACTIVE:
+            error = CommandServerUnreachable(f"Nothing was sent: {self._trouble} Try again shortly.")
+            return [Settle(request.id, "", error)]
+        if request.revision is not None and request.revision != self.revision:
+            changed = "The job went on meanwhile. Nothing was done: see what is true now."
+            return [Settle(request.id, "", StateChanged(changed))]
+        self._request = request
+        self._conversation = ACTIONS[request.action](self.state, request.arguments)
+        return [Watch(request.id), *self._converse(self._conversation.__next__)]
+
+    def _answered(self, number: int, error: DevmodeError | None) -> list[Effect]:
+        if self._conversation is None or number != self._number:
+            return []
+        conversation = self._conversation
+        move = partial(conversation.throw, error) if error else partial(conversation.send, self.state)
+        return [*self._converse(move), *self._proceed()]
+
+    def _expired(self, request_id: int) -> list[Effect]:
+        if self._request is None or self._request.id != request_id:
+            return []
+        late = CommandNotConfirmed(
+            f"The command server did not confirm within {REQUEST_S:.0f} s."
+            " The page shows what it really has; try again."
+        )
+        return [*self._finish_with(late), *self._proceed()]
+
+    def _finish_with(self, error: DevmodeError) -> list[Effect]:
+        """Raise `error` in the conversation until it ends: nothing more of it is sent."""
+        effects: list[Effect] = []
+        while self._conversation is not None:
+            move = partial(self._conversation.throw, error)
+            effects = [e for e in self._converse(move) if not isinstance(e, Say)]
+        return effects
+
+    def _converse(self, move: Callable[[], Command]) -> list[Effect]:
+        """Let the conversation make one move: its next command, or its end."""
+        request = self._request
+        assert request is not None  # noqa: S101 - a conversation belongs to a request
+        self._number += 1
+        try:
+            command = move()
+            refusal = command.allowed_in(self.state)
+            if refusal is not None:
+                raise StateChanged(refusal)
+        except StopIteration as end:
+            self._request = self._conversation = None
+            return [Settle(request.id, str(end.value))]
+        except DevmodeError as failure:
+            self._request = self._conversation = None
+            return [Settle(request.id, "", failure)]
+        return [Say(self._number, command)]
+
+    def _end(self, reason: str, error: DevmodeError) -> list[Effect]:
+        effects = self._finish_with(error)
+        effects += [Settle(request.id, "", error) for request in self._waiting]
+        self._waiting.clear()
+        opening = self.phase is Phase.OPENING
+        self.phase = Phase.ENDED
+        return [*effects, End(reason, error if opening else None)]
+
+    def _refuse_after_the_end(self, event: Event) -> list[Effect]:
+        if isinstance(event, Request):
+            return [Settle(event.id, "", StateChanged("The session has ended."))]
+        return []
