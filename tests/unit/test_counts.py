@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
+OPTIONS = ("--quiet", "--disable-plugin-autoload", "--counts=counts")
 PASSES = "def test_that_passes(): pass\n"
 
 
@@ -15,7 +16,7 @@ def run_group(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
     """Return the exit code of a run, and what it counted."""
     shutil.copy(CONFTEST, folder)
     (folder / "test_group.py").write_text(f"import pytest\n\n{tests}")
-    command = [sys.executable, "-m", "pytest", "-q", "--counts=counts", *arguments, "."]
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments, "."]
     run = subprocess.run(command, cwd=folder, capture_output=True, timeout=30, check=False)
     return run.returncode, (folder / "counts").read_text().strip()
 
