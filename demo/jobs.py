@@ -17,7 +17,8 @@ GUEST = Path(__file__).parent / "guest"
 ISO = Path(__file__).parent.parent / "instance" / "demo" / "guest.iso"
 
 # GRUB polls its keyboard, so an emulated one keeps a processor busy: everything else goes first.
-NICE = ("nice", "-n", "5")
+# And if whoever started the job is killed, the job is terminated instead of living on unseen.
+ISOTOVIDEO = ("setpriv", "--pdeathsig", "TERM", "nice", "-n", "5", "isotovideo", "-d")
 
 # How long isotovideo gets to end its children and to finish the video after SIGTERM.
 PATIENCE_S = 15
@@ -99,7 +100,7 @@ class Job:
         (self.pool / "vars.json").write_text(json.dumps(self.variables, indent=1))
         with self.log.open("wb") as log:
             process = subprocess.Popen(
-                [*NICE, "isotovideo", "-d"],
+                ISOTOVIDEO,
                 cwd=self.pool,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
