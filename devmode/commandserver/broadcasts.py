@@ -73,8 +73,8 @@ class Broadcast(Struct, frozen=True, kw_only=True):
 
     @property
     def is_status(self) -> bool:
-        """Whether this is the answer to `status`: only that tells the version."""
-        return self.devel_mode_major_version is not UNSET
+        """Whether this is the answer to `status`: only that tells what runs and the version."""
+        return self.running is not UNSET or self.devel_mode_major_version is not UNSET
 
 
 _FIELDS = {f.name: f.type for f in msgspec.structs.fields(Broadcast) if f.name != "malformed"}

@@ -178,13 +178,13 @@ class LiveView:
         if self.execution.supports_pausing:
             yield Action(
                 "pause", "Pause now", "Holds the test before its next command."
-                " A screen check in progress goes on meanwhile.", "execution.pause", primary=True,
+                " A screen check in progress goes on meanwhile.", "steering.pause", primary=True,
             )  # fmt: skip
         if self.execution.tags is not None:
             yield Action(
                 "skip-timeout", "Skip timeout", "The screen check in progress times out at once."
                 " On os-autoinst of 2023 this can end the job if a needle matches"
-                " in the same moment.", "execution.skip_timeout",
+                " in the same moment.", "steering.skip_timeout",
             )  # fmt: skip
 
     def _while_paused(self, kind: PauseKind) -> Iterable[Action]:
@@ -194,20 +194,20 @@ class LiveView:
             PauseKind.FAILURE: "The failure takes its course: post-fail hook, then the next module.",
             PauseKind.FAILED_FUNCTION: "The failure takes its course.",
         }.get(kind, "The test goes on. “Pause on next command” is switched off.")
-        yield Action("resume", "Resume", resume, "execution.resume", primary=True)
+        yield Action("resume", "Resume", resume, "steering.resume", primary=True)
         if failed:
             yield Action(
                 "ignore-failure", "Ignore failure and resume", "The test goes on as if it had not"
-                " failed.", "execution.resume", query={"ignore_failure": "1"},
+                " failed.", "steering.resume", query={"ignore_failure": "1"},
             )  # fmt: skip
         if kind is PauseKind.MISMATCH:
             yield Action(
                 "give-up", "Give up the check", "The screen check fails now,"
-                " instead of being tried again.", "execution.give_up",
+                " instead of being tried again.", "steering.give_up",
             )  # fmt: skip
         yield Action(
             "step", "Step", "Executes the next command and pauses before the one after it.",
-            "execution.step",
+            "steering.step",
         )  # fmt: skip
 
     def session_actions(self, audience: Audience) -> list[Action]:
@@ -218,7 +218,7 @@ class LiveView:
             return [
                 Action(
                     "start", "Take control", "You decide where the test pauses."
-                    " Nobody else can, until you let go.", "sessions.start", primary=True,
+                    " Nobody else can, until you let go.", "steering.start", primary=True,
                 )  # fmt: skip
             ]
         if audience is Audience.OWNER:
@@ -229,7 +229,7 @@ class LiveView:
         if session.requested_by:
             yield Action(
                 "hand-over", f"Hand over to {session.requested_by}", "They control the job then.",
-                "sessions.hand_over", primary=True, query={"to": session.requested_by},
+                "steering.hand_over", primary=True, query={"to": session.requested_by},
             )  # fmt: skip
         for name, label, text in (
             ("continue", "Let go", "Clears every pause setting and lets the test continue."),
@@ -237,18 +237,18 @@ class LiveView:
             ("cancel", "Cancel the job", "Ends the test run for good."),
         ):
             yield Action(
-                f"release-{name}", label, text, "sessions.release", query={"then": name}
+                f"release-{name}", label, text, "steering.release", query={"then": name}
             )
 
     def _for_others(self, session: Session, audience: Audience) -> Iterable[Action]:
         if audience is Audience.ADMINISTRATOR or session.away:
             yield Action(
                 "take-over", "Take over", f"Takes control from {session.developer}."
-                " It is noted in the timeline.", "sessions.take_over",
+                " It is noted in the timeline.", "steering.take_over",
             )  # fmt: skip
         yield Action(
             "request", "Ask for control", f"{session.developer} is shown that you ask.",
-            "sessions.request_control",
+            "steering.request_control",
         )  # fmt: skip
 
     def settings_editable(self, audience: Audience) -> bool:

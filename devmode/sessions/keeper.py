@@ -130,9 +130,8 @@ class Keeper:
                     self.tell(life.LinkUp(after))
                 elif after is not before:
                     self.tell(life.Heard(before, after))
-            case wire.Lost(trouble):
-                broken = life.Incompatible if link.incompatible else life.LinkDown
-                self.tell(broken(trouble))
+            case wire.Lost(trouble, incompatible):
+                self.tell(life.Incompatible(trouble) if incompatible else life.LinkDown(trouble))
             case wire.Answered(reference, outcome) if isinstance(reference, int):
                 self.tell(self._fate(reference, outcome, link))
             case wire.ResponsivenessChanged():

@@ -22,7 +22,6 @@ from devmode.errors import (
     OutcomeUnknown,
     StateChanged,
 )
-from devmode.jobs.pool import terminate
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.sessions import lifecycle as life
 from devmode.sessions.actions import setting_command
@@ -120,7 +119,7 @@ class Sessions:
             case After.STAY:
                 told = "You let go, the job stays as it is."
             case After.CANCEL:
-                terminate(job)
+                job.terminate()
                 self._store.record(job_id, "cancelled", "Cancelled the job.", visitor.name)
                 return "The job is told to end."
         self._store.record(job_id, "released", f"Let go ({after.value}).", visitor.name)

@@ -1,0 +1,102 @@
+"""The composition root: builds devmode from its parts."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import gevent
+from flask import Flask
+from gevent import Greenlet
+
+from devmode.cluster.database import Database
+from devmode.cluster.leases import Lease
+from devmode.cluster.notices import Notices
+from devmode.config import Settings, WrongSetting, load
+from devmode.extensions import csrf, db, migrate
+from devmode.jobs.registry import Registry
+from devmode.live.feed import Feed
+from devmode.live.presence import Attendance
+from devmode.sessions.links import Links
+from devmode.sessions.service import Sessions
+from devmode.sessions.store import Store
+from devmode.sessions.users import Logins
+from devmode.web import Devmode, register
+from devmode.web.rendering import job_regions, list_regions
+
+ROOT = Path(__file__).parent
+INSTANCE = ROOT / "instance"
+
+log = logging.getLogger("devmode")
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application; `start` must have been called before it can serve jobs."""
+    try:
+        settings = settings or load(os.environ, INSTANCE)
+    except WrongSetting as error:
+        sys.exit(str(error))
+    app = Flask("devmode", root_path=str(ROOT), instance_path=str(INSTANCE))
+    app.config |= {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "TRUSTED_HOSTS": settings.trusted_hosts,
+        "MAX_CONTENT_LENGTH": 64 << 10,
+        "MAX_FORM_PARTS": 100,
+        "SESSION_COOKIE_NAME": "devmode",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # A form lives as long as the sign-in: people keep the live view open all day.
+        "WTF_CSRF_TIME_LIMIT": None,
+    }
+    db.init_app(app)
+    csrf.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        database = Database(db.engine)
+    register(app, _compose(app, database, settings))
+    return app
+
+
+def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
+    lease = Lease(database, settings.host)
+    notices = Notices(database, lease)
+    registry = Registry(database, settings.pool_globs, settings.host)
+    store = Store(database, notices, lease)
+    links = Links(settings.link_linger_s)
+    sessions = Sessions(
+        registry, store, links, notices, lease, away_after_s=settings.away_after_s
+    )
+    attendance = Attendance(database, notices, lease)
+    feed = Feed(
+        registry,
+        sessions,
+        store,
+        links,
+        attendance,
+        lambda view, audience: job_regions(app, view, audience),
+        lambda jobs: list_regions(app, jobs),
+    )
+    feed.listen_to(notices)
+    registry.listen(feed.job_changed)
+    logins = Logins(database, notices, settings.login_lifetime_s)
+
+    def live() -> None:
+        """Take a lease and renew it; when it is lost, drop everything and begin anew."""
+        while True:
+            lease.take()
+            attendance.enter_again()
+            lease.renew_forever()
+            sessions.drop_all()
+
+    def start() -> None:
+        lease.take()
+        registry.scan()
+        for run in (live, notices.run, registry.run, sessions.run):
+            gevent.spawn(run).link_exception(_log_failure)
+
+    return Devmode(settings, sessions, feed, logins, notices, start, lease.give_back)
+
+
+def _log_failure(greenlet: Greenlet) -> None:
+    log.error("a background task of devmode failed", exc_info=greenlet.exc_info)

@@ -1,0 +1,157 @@
+"""One link's talk with a command server: at most one command in flight.
+
+isotovideo reads everything that has arrived but handles only the first message, so a second
+command in flight may lie there until the end of the job; a `status` gets it going again.
+
+Pure module: no sockets, no Flask, no database; the clock is handed in, in seconds.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+
+from devmode.commandserver.broadcasts import Broadcast
+from devmode.commandserver.commands import Command, Status
+
+KICK_S = 1.0
+"""Unconfirmed for this long, a command is followed by a `status`, which gets it going."""
+CONFIRMATION_S = 5.0
+"""Unconfirmed for this long, a command has failed, and an answerless server is unresponsive."""
+SILENCE_S = 15.0
+"""After this much silence the server is asked whether it is still there: an open websocket
+proves nothing, as it outlives an isotovideo that was killed."""
+
+
+class Outcome(Enum):
+    """What became of a command."""
+
+    CONFIRMED = "confirmed"
+    NOT_CONFIRMED = "not confirmed"
+    UNSENT = "unsent"
+    ABANDONED = "abandoned"
+    """The link was lost while it was on its way: nobody knows."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this command now."""
+
+    command: Command
+
+
+@dataclass(frozen=True)
+class Answer:
+    """This became of the command that was said under this reference."""
+
+    reference: Hashable
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Responsive:
+    """Whether the server answers changed."""
+
+    now: bool
+
+
+Output = Send | Answer | Responsive
+
+
+@dataclass
+class _InFlight:
+    command: Command
+    reference: Hashable
+    sent_at: float
+    kicked_at: float
+
+
+class Conversation:
+    """Says commands one after the other and notices silence."""
+
+    def __init__(self) -> None:
+        """Begin unconnected."""
+        self._waiting: deque[tuple[Command, Hashable]] = deque()
+        self._in_flight: _InFlight | None = None
+        self._connected = False
+        self._responsive = True
+        self._heard_at = 0.0
+
+    def connected(self, now: float) -> list[Output]:
+        """The websocket is open: ask for the state before anything else."""
+        self._connected = True
+        self._heard_at = now
+        self._waiting.appendleft((Status(), None))
+        return self._next(now)
+
+    def say(self, command: Command, reference: Hashable, now: float) -> list[Output]:
+        """Say a command as soon as the ones before it are answered."""
+        if not self._connected:
+            return [Answer(reference, Outcome.UNSENT)]
+        self._waiting.append((command, reference))
+        return self._next(now)
+
+    def heard(self, broadcast: Broadcast, now: float) -> list[Output]:
+        """Take what the server says, to us or to anybody."""
+        self._heard_at = now
+        outputs: list[Output] = []
+        if not self._responsive:
+            self._responsive = True
+            outputs.append(Responsive(now=True))
+        flying = self._in_flight
+        if flying is not None and flying.command.confirmed_by(broadcast):
+            self._in_flight = None
+            outputs += _answer(flying.reference, Outcome.CONFIRMED)
+            outputs += self._next(now)
+        return outputs
+
+    def tick(self, now: float) -> list[Output]:
+        """Let time pass; to be called about every quarter of a second."""
+        if not self._connected:
+            return []
+        if self._in_flight is None:
+            return self._ask_after_silence(now)
+        if now - self._in_flight.sent_at >= CONFIRMATION_S:
+            return self._give_up(self._in_flight, now)
+        if now - self._in_flight.kicked_at >= KICK_S:
+            self._in_flight.kicked_at = now
+            return [Send(Status())]
+        return []
+
+    def lost(self) -> list[Output]:
+        """The websocket is gone."""
+        self._connected = False
+        outputs: list[Output] = []
+        if self._in_flight is not None:
+            outputs += _answer(self._in_flight.reference, Outcome.ABANDONED)
+            self._in_flight = None
+        for _command, reference in self._waiting:
+            outputs += _answer(reference, Outcome.UNSENT)
+        self._waiting.clear()
+        return outputs
+
+    def _next(self, now: float) -> list[Output]:
+        if self._in_flight is not None or not self._waiting:
+            return []
+        command, reference = self._waiting.popleft()
+        self._in_flight = _InFlight(command, reference, now, now)
+        return [Send(command)]
+
+    def _ask_after_silence(self, now: float) -> list[Output]:
+        if now - self._heard_at < SILENCE_S:
+            return []
+        self._waiting.append((Status(), None))
+        return self._next(now)
+
+    def _give_up(self, flying: _InFlight, now: float) -> list[Output]:
+        self._in_flight = None
+        outputs = _answer(flying.reference, Outcome.NOT_CONFIRMED)
+        if self._responsive and now - self._heard_at >= CONFIRMATION_S:
+            self._responsive = False
+            outputs.append(Responsive(now=False))
+        self._waiting.appendleft((Status(), None))
+        return [*outputs, *self._next(now)]
+
+
+def _answer(reference: Hashable, outcome: Outcome) -> list[Output]:
+    return [] if reference is None else [Answer(reference, outcome)]

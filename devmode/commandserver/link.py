@@ -1,0 +1,253 @@
+"""One websocket to a command server: reads, keeps alive, reconnects.
+
+A thin shell around the conversation and the execution state. What it hears it hands on in the
+greenlet that reads; who listens must not block or raise.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import Enum
+
+import gevent
+import websocket
+from gevent import Greenlet
+
+from devmode.commandserver.address import Address
+from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
+from devmode.commandserver.commands import Command
+from devmode.commandserver.conversation import Answer, Conversation, Outcome, Output, Responsive, Send
+from devmode.commandserver.execution import ExecutionState
+
+API_MAJOR = 1
+"""The developer mode API that devmode speaks (Interface.pm of os-autoinst)."""
+HANDSHAKE_S = 5.0
+PING_S = 30.0
+"""The command server drops a connection after 300 s without traffic (commands.pm)."""
+TICK_S = 0.25
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+LARGEST_MESSAGE = 8 << 20
+"""Bytes; a long `die` message comes in every status, hundreds of kilobytes were seen."""
+
+log = logging.getLogger(__name__)
+
+
+class LinkState(Enum):
+    """How a link is doing."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    UNRESPONSIVE = "unresponsive"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A broadcast came in; `before` is `after` when it changed nothing."""
+
+    broadcast: Broadcast
+    before: ExecutionState
+    after: ExecutionState
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The link is down, or did not come up; `incompatible` for good."""
+
+    trouble: str
+    incompatible: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """This became of the command that was said under this reference."""
+
+    reference: Hashable
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class ResponsivenessChanged:
+    """The server stopped or began to answer; the websocket is open all the while."""
+
+    responsive: bool
+
+
+LinkEvent = Heard | Lost | Answered | ResponsivenessChanged
+
+
+class Link:
+    """A link that comes up by itself and stays up until it is closed."""
+
+    def __init__(self, address: Address, *, hear: Callable[[LinkEvent], None]) -> None:
+        """Prepare; `start` connects."""
+        self.state = LinkState.CONNECTING
+        self.execution = ExecutionState()
+        self.trouble: str | None = None
+        """Why there is no connection, as a sentence without address and token."""
+        self._address = address
+        self._hear = hear
+        self._conversation = Conversation()
+        self._websocket: websocket.WebSocket | None = None
+        self._greenlets: list[Greenlet] = []
+
+    def start(self) -> None:
+        """Connect, and connect again whenever that is needed, in the background."""
+        for run in (self._stay_connected, self._keep_time, self._keep_alive):
+            greenlet = gevent.spawn(run)
+            greenlet.link_exception(_log_failure)
+            self._greenlets.append(greenlet)
+
+    def say(self, command: Command, reference: Hashable) -> None:
+        """Say a command when its turn comes; `Answered` tells what became of it."""
+        self._carry_out(self._conversation.say(command, reference, time.monotonic()))
+
+    def close(self) -> None:
+        """Close for good; what was on its way is abandoned."""
+        if self.state is LinkState.CLOSED:
+            return
+        self.state = LinkState.CLOSED
+        self._carry_out(self._conversation.lost())
+        gevent.killall(self._greenlets, block=False)
+        self._drop_websocket()
+
+    def _stay_connected(self) -> None:
+        pause_s = SHORTEST_PAUSE_S
+        while self.state is not LinkState.CLOSED:
+            try:
+                self._connect()
+                pause_s = SHORTEST_PAUSE_S
+                self._read()
+            except (OSError, websocket.WebSocketException) as error:
+                self._lose(_sentence_for(error))
+            gevent.sleep(random.uniform(0.5, 1) * pause_s)  # noqa: S311 - spreads, no secret
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _connect(self) -> None:
+        self._websocket = websocket.create_connection(
+            self._address.url(),
+            timeout=HANDSHAKE_S,
+            enable_multithread=True,
+            skip_utf8_validation=True,
+            suppress_origin=True,
+        )
+        self._websocket.settimeout(None)
+        self._set_state(LinkState.CONNECTED, None)
+        self._carry_out(self._conversation.connected(time.monotonic()))
+
+    def _read(self) -> None:
+        assert self._websocket is not None  # noqa: S101 - just connected
+        while True:
+            opcode, data = self._websocket.recv_data()
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                raise websocket.WebSocketConnectionClosedException
+            if len(data) > LARGEST_MESSAGE:
+                log.warning("a message of %d bytes from a command server is ignored", len(data))
+                continue
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            broadcast = decode(data)
+        except UnreadableBroadcast as error:
+            log.warning("%s", error)
+            return
+        if broadcast.malformed:
+            log.warning("a broadcast had odd values for %s", ", ".join(broadcast.malformed))
+        before, self.execution = self.execution, self.execution.apply(broadcast)
+        version = self.execution.api_version
+        if version is not None and version[0] != API_MAJOR:
+            self._refuse(version)
+            return
+        self._hear(Heard(broadcast, before, self.execution))
+        self._carry_out(self._conversation.heard(broadcast, time.monotonic()))
+
+    def _refuse(self, version: tuple[int, int]) -> None:
+        self.trouble = (
+            f"os-autoinst speaks version {version[0]}.{version[1]} of the developer mode,"
+            f" devmode speaks {API_MAJOR}.x."
+        )
+        self._hear(Lost(self.trouble, incompatible=True))
+        self.close()
+
+    def _lose(self, trouble: str) -> None:
+        self._drop_websocket()
+        self._carry_out(self._conversation.lost())
+        if self.state is not LinkState.CLOSED:
+            came_up = self.execution.known
+            self._set_state(
+                LinkState.RECONNECTING if came_up else LinkState.CONNECTING, trouble
+            )
+            self._hear(Lost(trouble))
+
+    def _drop_websocket(self) -> None:
+        dropped, self._websocket = self._websocket, None
+        if dropped is not None:
+            dropped.shutdown()
+
+    def _keep_time(self) -> None:
+        while True:
+            gevent.sleep(TICK_S)
+            self._carry_out(self._conversation.tick(time.monotonic()))
+
+    def _keep_alive(self) -> None:
+        while True:
+            gevent.sleep(PING_S)
+            if self._websocket is not None:
+                self._transmit(self._websocket.ping)
+
+    def _carry_out(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Send(command):
+                    frame = command.encode()
+                    if self._websocket is not None:
+                        self._transmit(lambda frame=frame: self._websocket.send(frame))
+                case Answer(reference, outcome):
+                    self._hear(Answered(reference, outcome))
+                case Responsive(now):
+                    self._responsiveness_changed(responsive=now)
+
+    def _transmit(self, send: Callable[[], object]) -> None:
+        try:
+            send()
+        except (OSError, websocket.WebSocketException):
+            # The reader notices too, and it alone decides what follows.
+            self._drop_websocket()
+
+    def _responsiveness_changed(self, *, responsive: bool) -> None:
+        if responsive:
+            self._set_state(LinkState.CONNECTED, None)
+        else:
+            silent = "The command server accepts the connection but does not answer."
+            self._set_state(LinkState.UNRESPONSIVE, silent)
+        self._hear(ResponsivenessChanged(responsive))
+
+    def _set_state(self, state: LinkState, trouble: str | None) -> None:
+        self.state = state
+        self.trouble = trouble
+
+
+def _sentence_for(error: Exception) -> str:
+    """Say what went wrong; texts of exceptions may hold the URL, and with it the token."""
+    match error:
+        case websocket.WebSocketBadStatusException():
+            return (
+                f"The command server refused the connection (HTTP {error.status_code}):"
+                " the job token is not the one of the job on that port."
+            )
+        case websocket.WebSocketTimeoutException() | TimeoutError():
+            return "The command server accepted the connection but did not answer."
+        case ConnectionRefusedError():
+            return "Nothing listens on the command server's port yet, or any more."
+        case websocket.WebSocketConnectionClosedException() | ConnectionResetError():
+            return "The command server closed the connection."
+        case _:
+            return f"The connection to the command server failed ({type(error).__name__})."
+
+
+def _log_failure(greenlet: Greenlet) -> None:
+    log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)

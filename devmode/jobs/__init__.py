@@ -1,0 +1,1 @@
+"""Which jobs run, and how to reach them."""

@@ -1,0 +1,30 @@
+"""The table of jobs. All times are seconds since 1970."""
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from devmode.cluster.database import Base
+
+
+class JobRow(Base):
+    """One run of isotovideo that devmode has seen.
+
+    Known again by its pool directory and the hash of its job token: a pool directory is reused by
+    the next job, a token never is.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("host", "pool_directory", "token_hash"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pool_directory: Mapped[str]
+    token_hash: Mapped[str]
+    openqa_id: Mapped[int | None] = mapped_column(index=True)
+    name: Mapped[str]
+    started_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    result: Mapped[str | None]

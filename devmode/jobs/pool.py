@@ -1,0 +1,230 @@
+"""Reads one pool directory: isotovideo's working directory, and hostile until proven otherwise.
+
+Only regular files of limited size directly below the directory are opened, never through a
+symlink, never blocking (there are FIFOs). What is half-written or missing means "not now". Of
+`vars.json` only the settings named here are looked at, since it holds passwords and the token.
+"""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from devmode.commandserver.address import JobToken
+from devmode.errors import JobNotRunning, NotPermitted
+
+DEFAULT_QEMUPORT: Final = 15222
+DEFAULT_VNC: Final = 90
+"""What isotovideo takes when `vars.json` names none (bmwqemu.pm)."""
+SMALL: Final = 64 << 10
+LARGE: Final = 1 << 20
+RESULT: Final = 2 << 20
+MOST_MODULES: Final = 5000
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class UnreadablePool(Exception):
+    """The pool directory can't be read, for a reason that a person should know."""
+
+
+@dataclass(frozen=True)
+class Isotovideo:
+    """The main process of a job, told apart from a later one of the same pid by its start."""
+
+    pid: int
+    started: int
+    """Clock ticks since boot, from `/proc/PID/stat`."""
+
+
+@dataclass(frozen=True)
+class ScheduledModule:
+    """One line of `test_order.json`, with its result if it has one."""
+
+    name: str
+    category: str
+    result: str
+
+
+@dataclass(frozen=True)
+class PoolReading:
+    """What a pool directory says about its job."""
+
+    token: JobToken
+    name: str
+    port: int
+    vnc: int
+    started_at: float
+    process: Isotovideo | None
+    """None when isotovideo does not run, killed or not."""
+    modules: tuple[ScheduledModule, ...]
+    current_module: str | None
+    openqa_id: int | None
+
+
+def read_pool(directory: Path) -> PoolReading | None:
+    """Read a pool directory; None while it holds no job.
+
+    Raises `UnreadablePool`. Takes about a millisecond for a small schedule.
+    """
+    try:
+        with _opened(directory, None) as pool:
+            settings = _json(pool, "vars.json", LARGE)
+            if not isinstance(settings, dict):
+                return None
+            return _reading(directory, pool, settings)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        raise UnreadablePool("it is not a directory, or a symbolic link") from error
+    except OSError as error:
+        raise UnreadablePool(error.strerror or "it can't be read") from error
+
+
+def terminate(directory: Path, process: Isotovideo) -> None:
+    """Tell isotovideo to end, as the openQA worker does to cancel a job.
+
+    The process is checked again through a descriptor that can't come to mean another one. Raises
+    `JobNotRunning`, and `NotPermitted` with the way to permit it.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        raise JobNotRunning("The job has ended already.") from None
+    try:
+        if _isotovideo(directory, process.pid) != process:
+            raise JobNotRunning("The job has ended already.")
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    except PermissionError:
+        raise NotPermitted(
+            "devmode may not signal this isotovideo: run devmode as the user that runs isotovideo,"
+            " or give it the capability CAP_KILL."
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _reading(directory: Path, pool: int, settings: dict[str, Any]) -> PoolReading:
+    try:
+        token = JobToken(str(settings.get("JOBTOKEN", "")))
+    except ValueError as error:
+        raise UnreadablePool(f"its job token can't be used: {error}") from error
+    status = _json(pool, "autoinst-status.json", SMALL)
+    job = _json(pool, "job.json", LARGE)
+    modules = _modules(pool)
+    current = status.get("current_test") if isinstance(status, dict) else None
+    return PoolReading(
+        token=token,
+        name=str(settings.get("NAME") or directory.name)[:255],
+        port=_port(settings.get("QEMUPORT"), DEFAULT_QEMUPORT) + 1,
+        vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
+        started_at=_started_at(pool),
+        process=_process(directory, pool),
+        modules=modules,
+        current_module=_full_name(current, modules),
+        openqa_id=_integer(job.get("id")) if isinstance(job, dict) else None,
+    )
+
+
+def _modules(pool: int) -> tuple[ScheduledModule, ...]:
+    try:
+        with _opened("testresults", pool) as results:
+            order = _json(results, "test_order.json", LARGE)
+            entries = order if isinstance(order, list) else []
+            return tuple(
+                ScheduledModule(name, str(entry.get("category", "")), _result(results, name))
+                for entry in entries[:MOST_MODULES]
+                if isinstance(entry, dict) and (name := _module_name(entry.get("name")))
+            )
+    except OSError:
+        return ()
+
+
+def _result(results: int, name: str) -> str:
+    result = _json(results, f"result-{name}.json", RESULT)
+    value = result.get("result") if isinstance(result, dict) else None
+    return value if isinstance(value, str) and len(value) < 32 else ""
+
+
+def _module_name(value: Any) -> str | None:
+    usable = isinstance(value, str) and 0 < len(value) < 200 and "/" not in value
+    return value if usable and "\0" not in value else None
+
+
+def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None:
+    return next((f"{m.category}-{m.name}" for m in modules if m.name == current), None)
+
+
+def _process(directory: Path, pool: int) -> Isotovideo | None:
+    text = _text(pool, "os-autoinst.pid", 64)
+    pid = _integer((text or b"").decode("ascii", "replace").strip())
+    return _isotovideo(directory, pid) if pid is not None and pid > 1 else None
+
+
+def _isotovideo(directory: Path, pid: int) -> Isotovideo | None:
+    """Believe a pid only if that process works in the pool directory and isn't a zombie."""
+    try:
+        if not os.path.samefile(f"/proc/{pid}/cwd", directory):
+            return None
+        stat_line = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The process' name may hold spaces and parentheses; the fields proper follow the last one.
+    fields = stat_line.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else Isotovideo(pid, int(fields[19]))
+
+
+def _started_at(pool: int) -> float:
+    try:
+        return os.stat("os-autoinst.pid", dir_fd=pool, follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return os.stat("vars.json", dir_fd=pool, follow_symlinks=False).st_mtime
+
+
+def _port(value: Any, default: int) -> int:
+    number = _integer(value)
+    return number if number is not None and 0 <= number < 60000 else default
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _json(directory: int, name: str, most: int) -> Any:
+    text = _text(directory, name, most)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _text(directory: int, name: str, most: int) -> bytes | None:
+    try:
+        descriptor = os.open(name, _FILE, dir_fd=directory)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+            return None
+        return file.read(most)
+
+
+@contextmanager
+def _opened(path: Path | str, parent: int | None) -> Iterator[int]:
+    descriptor = os.open(path, _DIRECTORY, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

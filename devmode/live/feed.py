@@ -1,0 +1,268 @@
+"""The feed: what changed reaches every viewer, rendered once per audience.
+
+States are replaced, never queued: a viewer that reads slowly gets the newest, not a backlog.
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.event import Event
+
+from devmode.cluster.notices import Notices
+from devmode.commandserver.execution import ExecutionState
+from devmode.commandserver.link import LinkState
+from devmode.jobs.registry import Job, JobState, Registry
+from devmode.live.presence import Attendance
+from devmode.live.view import Audience, JobLine, LiveView, Session, moment
+from devmode.sessions.links import Links, Listening
+from devmode.sessions.service import Sessions
+from devmode.sessions.store import SESSION, SessionFacts, Store
+from devmode.sessions.users import Role, Visitor
+
+DASHBOARD = 0
+"""Stands for the list of jobs where a job's number would."""
+BREATH_S = 0.01
+"""Changes within this time reach the viewers as one."""
+FIRST_STATUS_S = 0.5
+"""How long a page waits for the first status, so that it needn't show "connecting"."""
+
+log = logging.getLogger(__name__)
+
+Regions = dict[str, str]
+Render = Callable[[LiveView, Audience], Regions]
+RenderJobs = Callable[[list[JobLine]], Regions]
+
+
+@dataclass
+class Subscription:
+    """One browser's stream: what it watches, and what it has yet to be sent."""
+
+    visitor: Visitor
+    tabs: Counter[int]
+    audiences: dict[int, Audience] = field(default_factory=dict)
+    """As which audience it was last sent something, by subject."""
+    pending: dict[int, Regions] = field(default_factory=dict)
+    ready: Event = field(default_factory=Event)
+    signed_out: bool = False
+    gone: bool = False
+
+    def offer(self, subject: int, regions: Regions) -> None:
+        """Replace what waits to be sent by what is newer."""
+        if not regions:
+            return
+        self.pending.setdefault(subject, {}).update(regions)
+        self.ready.set()
+
+    def take(self) -> dict[int, Regions]:
+        """Take everything that waits."""
+        self.ready.clear()
+        pending, self.pending = self.pending, {}
+        return pending
+
+
+@dataclass
+class _Channel:
+    """One job, or the list of jobs, with those who watch it."""
+
+    subscribers: list[Subscription] = field(default_factory=list)
+    sent: dict[Audience, Regions] = field(default_factory=dict)
+    changed: Event = field(default_factory=Event)
+
+
+class Feed:
+    """Composes live views and hands what changed to the streams."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        sessions: Sessions,
+        store: Store,
+        links: Links,
+        attendance: Attendance,
+        render: Render,
+        render_jobs: RenderJobs,
+    ) -> None:
+        """Serve nobody yet."""
+        self._registry = registry
+        self._sessions = sessions
+        self._store = store
+        self._links = links
+        self._attendance = attendance
+        self._render = render
+        self._render_jobs = render_jobs
+        self._channels: dict[int, _Channel] = defaultdict(_Channel)
+        self._listenings: dict[int, Listening] = {}
+
+    def subscribe(self, visitor: Visitor, subjects: Iterable[int]) -> Subscription:
+        """Begin a stream; a job is named once per tab that shows it, `DASHBOARD` is the list.
+
+        Its first content is everything there is to see. Raises `JobNotFound`.
+        """
+        subscription = Subscription(visitor, Counter(subjects))
+        for subject in subscription.tabs:
+            if subject != DASHBOARD:
+                self._listen(self._registry.get(subject))
+                self._attendance.enter(subject, visitor.id, subscription.tabs[subject])
+            channel = self._channels[subject]
+            channel.subscribers.append(subscription)
+            if len(channel.subscribers) == 1:
+                gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
+            subscription.offer(subject, self._regions(subject, visitor))
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a stream; the last one out lets the job's link go."""
+        for subject in subscription.tabs:
+            channel = self._channels[subject]
+            channel.subscribers.remove(subscription)
+            if subject != DASHBOARD:
+                self._attendance.leave(
+                    subject, subscription.visitor.id, subscription.tabs[subject]
+                )
+            if not channel.subscribers:
+                del self._channels[subject]
+                channel.changed.set()
+                listening = self._listenings.pop(subject, None)
+                if listening is not None:
+                    listening.stop()
+
+    def view(self, job_id: int) -> LiveView:
+        """Compose the live view of a job; raise `JobNotFound`."""
+        job = self._registry.get(job_id)
+        link = self._links.of(job_id)
+        facts = self._store.session_of(job_id)
+        return LiveView(
+            job=job,
+            execution=link.execution if link else ExecutionState(),
+            link=link.state if link else LinkState.CONNECTING,
+            trouble=link.trouble if link else None,
+            session=self._session(facts) if facts else None,
+            revision=self._sessions.revision_of(facts) if facts else "",
+            events=self._store.events_of(job_id),
+        )
+
+    def view_for_page(self, job_id: int) -> LiveView:
+        """Compose the live view with a link that stays open until the page's stream follows."""
+        job = self._registry.get(job_id)
+        if job.state is JobState.RUNNING:
+            known = Event()
+            listening = self._links.listen(job, lambda _event: known.set())
+            if not listening.link.execution.known:
+                self._wait_for_status(listening, known)
+            listening.stop()
+        return self.view(job_id)
+
+    def jobs(self) -> list[JobLine]:
+        """Return the list of jobs, those that run first."""
+        owners = self._store.sessions()
+        every = [*self._registry.running(), *self._registry.ended()]
+        return [self._line(job, owners.get(job.id)) for job in every]
+
+    def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
+        """Tell which audience of a job somebody belongs to."""
+        facts = self._store.session_of(job_id)
+        if facts is not None and facts.user_id == visitor.id and facts.open:
+            return Audience.OWNER
+        return {
+            Role.ADMINISTRATOR: Audience.ADMINISTRATOR,
+            Role.OPERATOR: Audience.OPERATOR,
+            Role.VIEWER: Audience.VIEWER,
+        }[visitor.role]
+
+    def regions_for(self, visitor: Visitor, job_id: int) -> Regions:
+        """Render every region of a job's page as this visitor may see it."""
+        return self._render(self.view(job_id), self.audience_of(visitor, job_id))
+
+    def touch(self, subject: int) -> None:
+        """Note that something about a job changed, and so perhaps about the list."""
+        for number in (subject, DASHBOARD):
+            if number in self._channels:
+                self._channels[number].changed.set()
+
+    def job_changed(self, job: Job) -> None:
+        """Note what the registry says of a job."""
+        if job.state is JobState.ENDED:
+            self._sessions.job_ended(job.id)
+        self.touch(job.id)
+
+    def listen_to(self, notices: Notices) -> None:
+        """Have changes of sessions touch their job."""
+        notices.listen(SESSION, lambda subject: self.touch(int(subject)))
+
+    def _listen(self, job: Job) -> None:
+        if job.state is JobState.RUNNING and job.id not in self._listenings:
+            self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
+
+    @staticmethod
+    def _wait_for_status(listening: Listening, heard: Event) -> None:
+        with gevent.Timeout(FIRST_STATUS_S, exception=False):
+            while not listening.link.execution.known:
+                heard.wait()
+                heard.clear()
+
+    def _serve(self, subject: int, channel: _Channel) -> None:
+        while channel.subscribers:
+            channel.changed.wait()
+            gevent.sleep(BREATH_S)
+            channel.changed.clear()
+            by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
+            for subscription in channel.subscribers:
+                by_audience[self._audience(subject, subscription.visitor)].append(subscription)
+            for audience, subscribers in by_audience.items():
+                news = self._news(subject, audience, channel)
+                for subscription in subscribers:
+                    # Someone who became the owner, say, needs every region of the new audience.
+                    known = subscription.audiences.get(subject) is audience
+                    subscription.audiences[subject] = audience
+                    subscription.offer(subject, news if known else channel.sent[audience])
+
+    def _news(self, subject: int, audience: Audience, channel: _Channel) -> Regions:
+        """Render for an audience and keep what differs from what it was sent last."""
+        rendered = self._regions_of(subject, audience)
+        last = channel.sent.get(audience, {})
+        channel.sent[audience] = rendered
+        return {name: html for name, html in rendered.items() if last.get(name) != html}
+
+    def _audience(self, subject: int, visitor: Visitor) -> Audience:
+        return Audience.VIEWER if subject == DASHBOARD else self.audience_of(visitor, subject)
+
+    def _regions(self, subject: int, visitor: Visitor) -> Regions:
+        return self._regions_of(subject, self._audience(subject, visitor))
+
+    def _regions_of(self, subject: int, audience: Audience) -> Regions:
+        if subject == DASHBOARD:
+            return self._render_jobs(self.jobs())
+        return self._render(self.view(subject), audience)
+
+    def _session(self, facts: SessionFacts) -> Session:
+        return Session(
+            developer=facts.developer,
+            started_at=moment(facts.started_at),
+            tabs=facts.tabs,
+            open=facts.open,
+            requested_by=facts.requested_by,
+            away=self._sessions.is_away(facts),
+        )
+
+    def _line(self, job: Job, facts: SessionFacts | None) -> JobLine:
+        link = self._links.of(job.id)
+        pause = link.execution.pause if link else None
+        return JobLine(
+            id=job.id,
+            name=job.name,
+            state=job.state.value,
+            module=job.current_module,
+            done=sum(module.result not in ("", "none", "running") for module in job.modules),
+            total=len(job.modules),
+            paused=pause.reason if pause and job.state is JobState.RUNNING else None,
+            owner=facts.developer if facts and facts.open else None,
+            started_at=moment(job.started_at),
+            result=job.result,
+        )
+
+
+def _log_failure(greenlet: gevent.Greenlet) -> None:
+    log.error("a channel of the feed failed", exc_info=greenlet.exc_info)

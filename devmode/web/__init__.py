@@ -1,0 +1,45 @@
+"""The web: parse, authorise, call, render. No rule of the domain lives here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from devmode.cluster.notices import Notices
+from devmode.config import Settings
+from devmode.live.feed import Feed
+from devmode.sessions.service import Sessions
+from devmode.sessions.users import Logins
+
+
+@dataclass(frozen=True)
+class Devmode:
+    """What the routes call."""
+
+    settings: Settings
+    sessions: Sessions
+    feed: Feed
+    logins: Logins
+    notices: Notices
+    start: Callable[[], None]
+    """Begin to keep, scan and renew: to be called once, by the process that serves."""
+    stop: Callable[[], None]
+    """Give the lease back."""
+
+
+def devmode() -> Devmode:
+    """Return the parts of the application that serves this request."""
+    return cast("Devmode", current_app.extensions["devmode"])
+
+
+def register(app: Flask, parts: Devmode) -> None:
+    """Add every route, error page and header to the application."""
+    from devmode.web import accounts, errors, jobs, security, steering, stream
+
+    app.extensions["devmode"] = parts
+    security.register(app)
+    errors.register(app)
+    for module in (accounts, jobs, steering, stream):
+        app.register_blueprint(module.blueprint)
+    stream.listen_to(parts.notices)

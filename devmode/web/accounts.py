@@ -1,0 +1,64 @@
+"""Signing in and out."""
+
+import hmac
+
+import gevent
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from devmode.sessions.users import Role
+from devmode.web import devmode
+from devmode.web.security import visitor
+
+blueprint = Blueprint("accounts", __name__)
+
+ROLES = (
+    ("viewer", "Viewer", "sees everything, steers nothing"),
+    ("operator", "Operator", "takes control of jobs"),
+    ("administrator", "Administrator", "also takes control from others"),
+)
+LONGEST_NAME = 40
+WRONG_CODE_S = 1.0
+"""How long a wrong start code costs, so that nobody guesses it."""
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> str:
+    """Show the form."""
+    return _form()
+
+
+@blueprint.post("/sign-in")
+def enter() -> Response | tuple[str, int]:
+    """Sign in with a name, a role and the code that the start printed."""
+    name = " ".join(request.form.get("name", "").split())
+    role = Role.named(request.form.get("role", ""))
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        return _form(f"Give a name of up to {LONGEST_NAME} characters."), 422
+    if role is None:
+        return _form("Choose a role."), 422
+    code = request.form.get("code", "").strip()
+    if not hmac.compare_digest(code.encode(), devmode().settings.start_code.encode()):
+        gevent.sleep(WRONG_CODE_S)
+        return _form("That is not the start code. devmode printed it when it was started."), 403
+    session.clear()
+    session["login"] = devmode().logins.sign_in(name, role)
+    return redirect(_safe_next(request.form.get("next", "")), 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> Response:
+    """Sign out; the streams of this login end with it."""
+    devmode().logins.sign_out(visitor())
+    session.clear()
+    return redirect(url_for("accounts.sign_in"), 303)
+
+
+def _form(error: str = "") -> str:
+    return render_template("sign_in.html", roles=ROLES, form=request.values, error=error)
+
+
+def _safe_next(target: str) -> str:
+    """Only a path of our own: `//host` and `/\\host` lead elsewhere."""
+    local = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if local and target.isprintable() else url_for("jobs.index")

@@ -1,0 +1,30 @@
+"""The pages: the list of jobs and the live view of one."""
+
+from flask import Blueprint, render_template, request
+
+from devmode.web import devmode
+from devmode.web.security import visitor
+
+blueprint = Blueprint("jobs", __name__)
+
+
+@blueprint.get("/")
+def index() -> str:
+    """Show every job."""
+    return render_template("jobs/index.html", jobs=devmode().feed.jobs(), refresh_off=_still())
+
+
+@blueprint.get("/jobs/<int:job_id>")
+def show(job_id: int) -> str:
+    """Show the live view of one job."""
+    feed = devmode().feed
+    view = feed.view_for_page(job_id)
+    audience = feed.audience_of(visitor(), job_id)
+    return render_template(
+        "jobs/show.html", view=view, audience=audience, refresh_off=_still()
+    )
+
+
+def _still() -> bool:
+    """Whether the page should not refresh itself where there is no JavaScript."""
+    return request.args.get("refresh") == "off"

@@ -1,0 +1,122 @@
+"""Everything that a developer does to a session or to the test."""
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from devmode.errors import DevmodeError, InvalidCommand, NotSignedIn
+from devmode.sessions.actions import SETTING_NAMES
+from devmode.sessions.service import After
+from devmode.web import devmode
+from devmode.web.errors import STATUSES
+from devmode.web.rendering import is_htmx, messages_answer
+from devmode.web.security import visitor
+
+blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
+
+
+@blueprint.post("/session")
+def start(job_id: int) -> Response:
+    """Take control."""
+    devmode().sessions.start(job_id, visitor())
+    return _answer(job_id, "You control this job.")
+
+
+@blueprint.post("/session/release")
+def release(job_id: int) -> Response:
+    """Let go."""
+    then = request.values.get("then", After.CONTINUE.value)
+    if then not in {after.value for after in After}:
+        raise InvalidCommand("“then” is one of continue, stay, cancel.")
+    return _answer(job_id, devmode().sessions.release(job_id, visitor(), After(then)))
+
+
+@blueprint.post("/session/request")
+def request_control(job_id: int) -> Response:
+    """Ask the owner for control."""
+    return _answer(job_id, devmode().sessions.request_control(job_id, visitor()))
+
+
+@blueprint.post("/session/hand-over")
+def hand_over(job_id: int) -> Response:
+    """Give control to who asks for it."""
+    to = request.values.get("to", "")
+    return _answer(job_id, devmode().sessions.hand_over(job_id, visitor(), to))
+
+
+@blueprint.post("/session/take-over")
+def take_over(job_id: int) -> Response:
+    """Take control from its owner."""
+    return _answer(job_id, devmode().sessions.take_over(job_id, visitor()))
+
+
+@blueprint.post("/settings")
+def settings(job_id: int) -> Response:
+    """Save the pause settings that differ from what the form was made with."""
+    changed = {
+        name: request.form.getlist(name)[-1]
+        for name in SETTING_NAMES
+        if name in request.form
+        and request.form.getlist(name)[-1] != request.form.get(f"was_{name}")
+    }
+    if not changed:
+        return _answer(job_id, "Nothing was changed.")
+    return _answer(job_id, devmode().sessions.act(job_id, visitor(), "settings", changed, None))
+
+
+@blueprint.post("/pause")
+def pause(job_id: int) -> Response:
+    """Pause before the next command."""
+    return _act(job_id, "pause")
+
+
+@blueprint.post("/resume")
+def resume(job_id: int) -> Response:
+    """Let the paused test go on."""
+    ignore = request.values.get("ignore_failure", "0") == "1"
+    return _act(job_id, "resume", ignore_failure=ignore)
+
+
+@blueprint.post("/step")
+def step(job_id: int) -> Response:
+    """Execute the next command."""
+    return _act(job_id, "step")
+
+
+@blueprint.post("/skip-timeout")
+def skip_timeout(job_id: int) -> Response:
+    """Let the screen check in progress time out."""
+    return _act(job_id, "skip_timeout")
+
+
+@blueprint.post("/give-up")
+def give_up(job_id: int) -> Response:
+    """Let the screen check that the test is paused at fail."""
+    return _act(job_id, "give_up")
+
+
+@blueprint.errorhandler(DevmodeError)
+def tell(error: DevmodeError) -> Response:
+    """Tell an error on the page of the job, with what is true now."""
+    job_id = (request.view_args or {}).get("job_id")
+    if isinstance(error, NotSignedIn) or job_id is None or error.code == "job_not_found":
+        raise error
+    if is_htmx():
+        regions = devmode().feed.regions_for(visitor(), job_id)
+        return messages_answer([("error", error.sentence)], STATUSES[type(error)], regions)
+    flash(error.sentence, "error")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)
+
+
+def _act(job_id: int, action: str, **arguments: object) -> Response:
+    revision = request.values.get("revision")
+    return _answer(
+        job_id, devmode().sessions.act(job_id, visitor(), action, arguments, revision)
+    )
+
+
+def _answer(job_id: int, sentence: str) -> Response:
+    if is_htmx():
+        regions = devmode().feed.regions_for(visitor(), job_id)
+        return messages_answer([("done", sentence)], regions=regions)
+    flash(sentence, "done")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)

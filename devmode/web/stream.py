@@ -1,0 +1,119 @@
+"""The stream of server-sent events: one per browser, shared by its tabs."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import gevent
+import msgspec
+from flask import Blueprint, Response, request
+from gevent import Greenlet
+from gevent.event import Event
+from gevent.socket import socket, wait_read
+
+from devmode.cluster.notices import Notices
+from devmode.errors import InvalidCommand, TooMany
+from devmode.live.feed import DASHBOARD, Feed, Regions, Subscription
+from devmode.sessions.users import LOGIN, Logins
+from devmode.web import devmode
+from devmode.web.security import visitor
+
+blueprint = Blueprint("stream", __name__)
+
+HEARTBEAT_S = 10.0
+"""Nobody tells that a browser has gone; only a write that fails does."""
+AUTHORISED_FOR_S = 30.0
+RETRY_MS = 1000
+MOST_JOBS = 100
+
+_draining = Event()
+"""Set when this process shuts down: streams say farewell and end."""
+_open: Counter[str] = Counter()
+_subscriptions: dict[int, Subscription] = {}
+
+
+@blueprint.get("/events")
+def events() -> Response:
+    """Stream what happens; `jobs` names each job once per tab that shows it."""
+    watcher = visitor()
+    subjects = _subjects(request.args.get("jobs", ""))
+    if request.args.get("dashboard"):
+        subjects.append(DASHBOARD)
+    if _open[watcher.login_id] >= devmode().settings.streams_per_login:
+        raise TooMany("This browser has too many event streams open. Close some tabs.")
+    subscription = devmode().feed.subscribe(watcher, subjects)
+    watch = gevent.spawn(_watch_connection, request.environ.get("gunicorn.socket"), subscription)
+    stream = _stream(devmode().feed, devmode().logins, subscription, watch)
+    return Response(
+        stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+def drain() -> None:
+    """Let every stream end: this process shuts down."""
+    _draining.set()
+    for subscription in tuple(_subscriptions.values()):
+        subscription.ready.set()
+
+
+def listen_to(notices: Notices) -> None:
+    """Wake the streams of a login that is over."""
+    notices.listen(LOGIN, _wake)
+
+
+def _watch_connection(connection: socket | None, subscription: Subscription) -> None:
+    """Notice at once that a browser has gone: it sends nothing, so only its end can be read."""
+    if connection is not None:
+        wait_read(connection.fileno())
+        subscription.gone = True
+        subscription.ready.set()
+
+
+def _wake(login_id: str) -> None:
+    for subscription in tuple(_subscriptions.values()):
+        if subscription.visitor.login_id == login_id:
+            subscription.signed_out = True
+            subscription.ready.set()
+
+
+def _subjects(text: str) -> list[int]:
+    parts = [part for part in text.split(",") if part]
+    if len(parts) > MOST_JOBS or not all(part.isdigit() and len(part) < 16 for part in parts):
+        raise InvalidCommand(f"“jobs” is a list of up to {MOST_JOBS} numbers.")
+    return [int(part) for part in parts]
+
+
+def _stream(
+    feed: Feed, logins: Logins, subscription: Subscription, watch: Greenlet
+) -> Iterator[bytes]:
+    login_id = subscription.visitor.login_id
+    _open[login_id] += 1
+    _subscriptions[id(subscription)] = subscription
+    authorised_at = time.monotonic()
+    try:
+        yield b"retry: %d\n\n" % RETRY_MS
+        while not _draining.is_set():
+            subscription.ready.wait(HEARTBEAT_S)
+            if subscription.gone:
+                return
+            if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
+                authorised_at = time.monotonic()
+                subscription.signed_out = logins.visitor_of(login_id) is None
+            if subscription.signed_out:
+                yield b"event: signed-out\ndata: \n\n"
+                return
+            changed = subscription.take()
+            yield b"".join(_event(*change) for change in changed.items()) or b": \n\n"
+        yield b"event: farewell\ndata: \n\n"
+    finally:
+        watch.kill(block=False)
+        _open[login_id] -= 1
+        del _subscriptions[id(subscription)]
+        feed.unsubscribe(subscription)
+
+
+def _event(subject: int, regions: Regions) -> bytes:
+    message: dict[str, object] = {"job": subject} if subject != DASHBOARD else {"dashboard": True}
+    message["title"] = regions.get("title")
+    message["regions"] = {name: html for name, html in regions.items() if name != "title"}
+    return b"data: " + msgspec.json.encode(message) + b"\n\n"

@@ -1,0 +1,85 @@
+// Keeps the page true: takes what the stream says and hands it to htmx.
+
+const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
+const held = new Map();
+
+/** A select that is in hand, or a field being typed in, is never replaced. */
+function isInHand(region) {
+  const focused = document.activeElement;
+  return region.contains(focused) && focused.matches("select, input:not([type=checkbox])");
+}
+
+/** A morph changes attributes; what a control shows is a property. */
+function showRendered(region) {
+  for (const option of region.querySelectorAll("option")) option.selected = option.defaultSelected;
+  for (const box of region.querySelectorAll("input[type=checkbox]")) box.checked = box.defaultChecked;
+}
+
+async function swap(name, html) {
+  const region = document.getElementById(`region-${name}`);
+  if (!region) return;
+  if (isInHand(region)) {
+    held.set(name, html);
+    return;
+  }
+  await htmx.swap({ target: region, text: html, swap: "innerMorph" });
+  showRendered(region);
+}
+
+function receive({ title, regions }) {
+  if (title) document.title = title;
+  for (const [name, html] of Object.entries(regions)) swap(name, html);
+}
+
+document.addEventListener("focusout", () => setTimeout(() => {
+  const waiting = [...held];
+  held.clear();
+  for (const [name, html] of waiting) swap(name, html);
+}));
+
+document.addEventListener("htmx:after:swap", () => {
+  const settings = document.getElementById("region-settings");
+  if (settings && !isInHand(settings)) showRendered(settings);
+});
+
+// A choice is made the moment the select closes: let go of it, so that the confirmed value shows.
+document.addEventListener("change", ({ target }) => target.form?.id === "settings" && target.matches("select") && target.blur());
+
+const told = {
+  message: receive,
+  state: (connected) => { document.getElementById("stream-state").hidden = connected; },
+  "signed-out": () => location.assign("/sign-in"),
+};
+
+/** One stream per browser: its tabs share a worker that holds it. */
+function share() {
+  const { port } = new SharedWorker("/static/stream-worker.js", "devmode");
+  port.onmessage = ({ data: [kind, content] }) => {
+    if (kind === "ping") port.postMessage(["pong"]);
+    else told[kind]?.(content);
+  };
+  port.postMessage(["watch", subject]);
+  addEventListener("pagehide", () => port.postMessage(["leave"]));
+  addEventListener("pageshow", ({ persisted }) => persisted && port.postMessage(["watch", subject]));
+}
+
+/** Where there are no shared workers, each tab has a stream of its own. */
+function open() {
+  const stream = new EventSource(subject === "dashboard" ? "/events?dashboard=1" : `/events?jobs=${subject}`);
+  stream.onopen = () => told.state(true);
+  stream.onmessage = ({ data }) => receive(JSON.parse(data));
+  stream.addEventListener("signed-out", told["signed-out"]);
+  stream.onerror = () => {
+    told.state(false);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+  };
+}
+
+if (subject) "SharedWorker" in window ? share() : open();
+
+// The start code comes behind the # of the printed address, which is never sent to the server.
+const code = document.getElementById("code");
+if (code && location.hash.startsWith("#code=")) {
+  code.value = decodeURIComponent(location.hash.slice("#code=".length));
+  history.replaceState(null, "", location.pathname + location.search);
+}

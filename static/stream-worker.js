@@ -1,0 +1,91 @@
+// Holds the one event stream of this browser and hands what it says to the tabs that watch.
+
+const tabs = new Map(); // port -> { subject, heardAt }
+const latest = new Map(); // subject -> its regions and title as last told, for tabs that come later
+const PING_MS = 15000;
+let stream = null;
+let watched = "";
+let opening = null;
+
+function tell(port, kind, content) {
+  port.postMessage([kind, content]);
+}
+
+function tellAll(kind, content) {
+  for (const port of tabs.keys()) tell(port, kind, content);
+}
+
+function query() {
+  const subjects = [...tabs.values()].map(({ subject }) => subject).sort();
+  const jobs = subjects.filter((subject) => subject !== "dashboard");
+  return `jobs=${jobs.join(",")}` + (subjects.includes("dashboard") ? "&dashboard=1" : "");
+}
+
+function receive({ data }) {
+  const message = JSON.parse(data);
+  const subject = message.dashboard ? "dashboard" : String(message.job);
+  const known = latest.get(subject) ?? { regions: {} };
+  latest.set(subject, {
+    title: message.title ?? known.title,
+    regions: { ...known.regions, ...message.regions },
+  });
+  for (const [port, tab] of tabs) if (tab.subject === subject) tell(port, "message", message);
+}
+
+function open() {
+  if (tabs.size > 0 && stream && query() === watched && stream.readyState !== EventSource.CLOSED) return;
+  stream?.close();
+  stream = null;
+  watched = query();
+  if (tabs.size === 0) {
+    latest.clear();
+    return;
+  }
+  const mine = new EventSource(`/events?${watched}`);
+  stream = mine;
+  mine.onopen = () => tellAll("state", true);
+  mine.onmessage = receive;
+  mine.addEventListener("signed-out", () => tellAll("signed-out"));
+  mine.onerror = () => {
+    tellAll("state", false);
+    if (mine.readyState === EventSource.CLOSED && mine === stream) refused();
+  };
+}
+
+/** EventSource gives up on an HTTP error: look why, then try again. */
+async function refused() {
+  const answer = await fetch("/events?jobs=").catch(() => null);
+  answer?.body?.cancel();
+  if (answer?.status === 401) tellAll("signed-out");
+  else setTimeout(reopen, 2000);
+}
+
+/** Tabs come and go in bursts. */
+function reopen() {
+  clearTimeout(opening);
+  opening = setTimeout(open, 50);
+}
+
+function leave(port) {
+  if (tabs.delete(port)) reopen();
+}
+
+onconnect = ({ ports: [port] }) => {
+  port.onmessage = ({ data: [kind, subject] }) => {
+    if (kind === "leave") leave(port);
+    if (kind === "pong" && tabs.has(port)) tabs.get(port).heardAt = Date.now();
+    if (kind === "watch") {
+      tabs.set(port, { subject, heardAt: Date.now() });
+      if (latest.has(subject)) tell(port, "message", latest.get(subject));
+      reopen();
+    }
+  };
+};
+
+// A tab that crashed says no goodbye.
+setInterval(() => {
+  for (const [port, tab] of tabs) {
+    if (Date.now() - tab.heardAt > 4 * PING_MS) leave(port);
+    else tell(port, "ping");
+  }
+}, PING_MS);
