@@ -14,21 +14,24 @@ Messages = list[tuple[str, str]]
 
 def job_regions(app: Flask, view: LiveView, audience: Audience) -> Regions:
     """Render every region of a job's page; nothing in it is personal."""
-    with app.app_context():
-        environment = app.jinja_env
-        rendered = {
-            name: environment.get_template(f"jobs/_{name}.html").render(
-                view=view, audience=audience
-            )
-            for name in JOB_REGIONS
-        }
+    rendered = {
+        name: _fragment(app, f"jobs/_{name}.html", view=view, audience=audience)
+        for name in JOB_REGIONS
+    }
     return rendered | {"title": view.title}
 
 
 def list_regions(app: Flask, jobs: list[JobLine]) -> Regions:
     """Render the list of jobs."""
-    with app.app_context():
-        return {"jobs": app.jinja_env.get_template("jobs/_jobs.html").render(jobs=jobs)}
+    return {"jobs": _fragment(app, "jobs/_jobs.html", jobs=jobs)}
+
+
+def _fragment(app: Flask, template: str, **context: object) -> str:
+    """Render a template for nobody's request: the stream's, the same for all of an audience."""
+    urls = app.url_map.bind("localhost")
+    return app.jinja_env.get_template(template).render(
+        url_for=lambda endpoint, **values: urls.build(endpoint, values), **context
+    )
 
 
 def is_htmx() -> bool:
