@@ -64,9 +64,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     registry = Registry(database, settings.pool_globs, settings.host)
     store = Store(database, notices, lease)
     links = Links(settings.link_linger_s)
-    sessions = Sessions(
-        registry, store, links, notices, lease, away_after_s=settings.away_after_s
-    )
+    sessions = Sessions(registry, store, links, notices, lease, away_after_s=settings.away_after_s)
     attendance = Attendance(database, notices, lease)
     feed = Feed(
         registry,
@@ -98,5 +96,5 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     return Devmode(settings, sessions, feed, logins, notices, start, lease.give_back)
 
 
-def _log_failure(greenlet: Greenlet) -> None:
+def _log_failure(greenlet: Greenlet[..., None]) -> None:
     log.error("a background task of devmode failed", exc_info=greenlet.exc_info)

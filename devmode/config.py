@@ -115,6 +115,4 @@ _NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
 def _check_bind(bind: str) -> None:
     host, colon, port = bind.rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
-        raise WrongSetting(
-            f"DEVMODE_BIND is {bind!r}; it must be HOST:PORT, as in 127.0.0.1:8000."
-        )
+        raise WrongSetting(f"DEVMODE_BIND is {bind!r}; it must be HOST:PORT, as in 127.0.0.1:8000.")

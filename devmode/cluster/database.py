@@ -10,9 +10,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -81,6 +81,11 @@ def _begin_sqlite(connection: Connection) -> None:
             time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - spreads writers, no secret
         else:
             return
+
+
+def changed_rows(session: Session, statement: Executable) -> int:
+    """Execute an update or a delete and return how many rows it met: the swap's success."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def is_locked(error: OperationalError) -> bool:

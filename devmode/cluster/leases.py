@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from devmode.cluster.clock import now
-from devmode.cluster.database import Database
+from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.models import Process
 
 RENEWAL_S = 1.0
@@ -57,13 +57,14 @@ class Lease:
         """Extend the lease; return False when it had lapsed, after which it stays lost."""
         asked_at = time.monotonic()
         with self._database.write() as session:
-            renewed = session.execute(
+            renewed = changed_rows(
+                session,
                 update(Process)
                 .where(Process.id == self.process_id, Process.lease_until > now())
-                .values(lease_until=now() + LEASE_S)
+                .values(lease_until=now() + LEASE_S),
             )
             session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
-        if renewed.rowcount != 1:
+        if renewed != 1:
             self._held_until = 0.0
             return False
         self._held_until = asked_at + LEASE_S - MARGIN_S

@@ -44,30 +44,30 @@ class Typed(Struct, frozen=True):
 class Broadcast(Struct, frozen=True, kw_only=True):
     """One message, as sent; keys that it lacks are `UNSET`."""
 
-    running: str | None | UnsetType = UNSET
-    current_test_full_name: str | None | UnsetType = UNSET
-    set_current_test: str | None | UnsetType = UNSET
-    current_api_function: str | None | UnsetType = UNSET
-    tags: list[str] | str | None | UnsetType = UNSET
-    pause_test_name: str | None | UnsetType = UNSET
+    running: str | UnsetType | None = UNSET
+    current_test_full_name: str | UnsetType | None = UNSET
+    set_current_test: str | UnsetType | None = UNSET
+    current_api_function: str | UnsetType | None = UNSET
+    tags: list[str] | str | UnsetType | None = UNSET
+    pause_test_name: str | UnsetType | None = UNSET
     pause_on_screen_mismatch: Flag | UnsetType = UNSET
     pause_on_next_command: Flag | UnsetType = UNSET
     pause_on_failure: Flag | UnsetType = UNSET
     test_execution_paused: Flag | UnsetType = UNSET
-    devel_mode_major_version: int | str | None | UnsetType = UNSET
-    devel_mode_minor_version: int | str | None | UnsetType = UNSET
-    set_pause_at_test: str | None | UnsetType = UNSET
+    devel_mode_major_version: int | str | UnsetType | None = UNSET
+    devel_mode_minor_version: int | str | UnsetType | None = UNSET
+    set_pause_at_test: str | UnsetType | None = UNSET
     set_pause_on_screen_mismatch: Flag | UnsetType = UNSET
     set_pause_on_next_command: Flag | UnsetType = UNSET
     set_pause_on_failure: Flag | UnsetType = UNSET
     set_assert_screen_timeout: Any = UNSET
     paused: Postponed | Flag | UnsetType = UNSET
-    reason: str | None | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
     resume_test_execution: Postponed | Flag | UnsetType = UNSET
     check_screen: ScreenCheck | UnsetType = UNSET
     type_string: Typed | UnsetType = UNSET
     stop_processing_isotovideo_commands: Flag | UnsetType = UNSET
-    stopping_test_execution: str | None | UnsetType = UNSET
+    stopping_test_execution: str | UnsetType | None = UNSET
     malformed: tuple[str, ...] = ()
     """Known keys whose value had a type that os-autoinst never sends; they count as absent."""
 

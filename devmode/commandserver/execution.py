@@ -44,7 +44,10 @@ class PauseKind(Enum):
 
 _KINDS = (
     (re.compile(r"reached module "), PauseKind.MODULE),
-    (re.compile(r"match=.* timed out after .* \((assert|check)_screen\)", re.S), PauseKind.MISMATCH),
+    (
+        re.compile(r"match=.* timed out after .* \((assert|check)_screen\)", re.S),
+        PauseKind.MISMATCH,
+    ),
     (re.compile(r"reached \S+ and pause on next command enabled"), PauseKind.NEXT_COMMAND),
     (re.compile(r"test died: "), PauseKind.FAILURE),
     (re.compile(r"\S+ failed: "), PauseKind.FAILED_FUNCTION),
@@ -84,7 +87,7 @@ class ExecutionState:
     pause: Pause | None = None
     turn: int = 0
     """Rises with every pause and every resumption."""
-    pause_at: str | None | Unknown = UNKNOWN
+    pause_at: str | Unknown | None = UNKNOWN
     pause_on_mismatch: Mismatch | str | Unknown = UNKNOWN
     """A string where somebody set one that os-autoinst never matches."""
     pause_on_next_command: bool | Unknown = UNKNOWN

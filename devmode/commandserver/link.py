@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 import gevent
 import websocket
@@ -18,7 +19,14 @@ from gevent import Greenlet
 from devmode.commandserver.address import Address
 from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
 from devmode.commandserver.commands import Command
-from devmode.commandserver.conversation import Answer, Conversation, Outcome, Output, Responsive, Send
+from devmode.commandserver.conversation import (
+    Answer,
+    Conversation,
+    Outcome,
+    Output,
+    Responsive,
+    Send,
+)
 from devmode.commandserver.execution import ExecutionState
 
 API_MAJOR = 1
@@ -92,7 +100,7 @@ class Link:
         self._hear = hear
         self._conversation = Conversation()
         self._websocket: websocket.WebSocket | None = None
-        self._greenlets: list[Greenlet] = []
+        self._greenlets: list[Greenlet[..., None]] = []
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
@@ -178,15 +186,13 @@ class Link:
         self._carry_out(self._conversation.lost())
         if self.state is not LinkState.CLOSED:
             came_up = self.execution.known
-            self._set_state(
-                LinkState.RECONNECTING if came_up else LinkState.CONNECTING, trouble
-            )
+            self._set_state(LinkState.RECONNECTING if came_up else LinkState.CONNECTING, trouble)
             self._hear(Lost(trouble))
 
     def _drop_websocket(self) -> None:
         dropped, self._websocket = self._websocket, None
         if dropped is not None:
-            dropped.shutdown()
+            dropped.shutdown()  # type: ignore[no-untyped-call]  # websocket-client has no types here
 
     def _keep_time(self) -> None:
         while True:
@@ -203,9 +209,8 @@ class Link:
         for output in outputs:
             match output:
                 case Send(command):
-                    frame = command.encode()
                     if self._websocket is not None:
-                        self._transmit(lambda frame=frame: self._websocket.send(frame))
+                        self._transmit(partial(self._websocket.send, command.encode()))
                 case Answer(reference, outcome):
                     self._hear(Answered(reference, outcome))
                 case Responsive(now):
@@ -249,5 +254,5 @@ def _sentence_for(error: Exception) -> str:
             return f"The connection to the command server failed ({type(error).__name__})."
 
 
-def _log_failure(greenlet: Greenlet) -> None:
+def _log_failure(greenlet: Greenlet[..., None]) -> None:
     log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)

@@ -119,9 +119,7 @@ class Feed:
             channel = self._channels[subject]
             channel.subscribers.remove(subscription)
             if subject != DASHBOARD:
-                self._attendance.leave(
-                    subject, subscription.visitor.id, subscription.tabs[subject]
-                )
+                self._attendance.leave(subject, subscription.visitor.id, subscription.tabs[subject])
             if not channel.subscribers:
                 del self._channels[subject]
                 channel.changed.set()
@@ -198,7 +196,8 @@ class Feed:
 
     @staticmethod
     def _wait_for_status(listening: Listening, heard: Event) -> None:
-        with gevent.Timeout(FIRST_STATUS_S, exception=False):
+        # False is gevent's way of saying: leave the block without an error.
+        with gevent.Timeout(FIRST_STATUS_S, False):  # type: ignore[arg-type]
             while not listening.link.execution.known:
                 heard.wait()
                 heard.clear()
@@ -264,5 +263,5 @@ class Feed:
         )
 
 
-def _log_failure(greenlet: gevent.Greenlet) -> None:
+def _log_failure(greenlet: gevent.Greenlet[..., None]) -> None:
     log.error("a channel of the feed failed", exc_info=greenlet.exc_info)

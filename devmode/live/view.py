@@ -191,7 +191,7 @@ class LiveView:
         failed = kind in (PauseKind.FAILURE, PauseKind.FAILED_FUNCTION)
         resume = {
             PauseKind.MISMATCH: "Loads the needles anew and tries the screen check again.",
-            PauseKind.FAILURE: "The failure takes its course: post-fail hook, then the next module.",
+            PauseKind.FAILURE: "The post-fail hook runs, then the next module.",
             PauseKind.FAILED_FUNCTION: "The failure takes its course.",
         }.get(kind, "The test goes on. “Pause on next command” is switched off.")
         yield Action("resume", "Resume", resume, "steering.resume", primary=True)
@@ -217,9 +217,12 @@ class LiveView:
         if self.session is None:
             return [
                 Action(
-                    "start", "Take control", "You decide where the test pauses."
-                    " Nobody else can, until you let go.", "steering.start", primary=True,
-                )  # fmt: skip
+                    "start",
+                    "Take control",
+                    "You decide where the test pauses. Nobody else can, until you let go.",
+                    "steering.start",
+                    primary=True,
+                )
             ]
         if audience is Audience.OWNER:
             return list(self._for_the_owner(self.session))
@@ -236,9 +239,7 @@ class LiveView:
             ("stay", "Let go, leave as it is", "A paused test stays paused."),
             ("cancel", "Cancel the job", "Ends the test run for good."),
         ):
-            yield Action(
-                f"release-{name}", label, text, "steering.release", query={"then": name}
-            )
+            yield Action(f"release-{name}", label, text, "steering.release", query={"then": name})
 
     def _for_others(self, session: Session, audience: Audience) -> Iterable[Action]:
         if audience is Audience.ADMINISTRATOR or session.away:
@@ -290,9 +291,7 @@ class LiveView:
         supported: bool = True,
     ) -> Setting:
         value = shown_setting(self.execution, name) if self.execution.known else None
-        return Setting(
-            name, label, help_text, value or "", value is not None, supported, options
-        )
+        return Setting(name, label, help_text, value or "", value is not None, supported, options)
 
     def _modules_ahead(self) -> list[Module]:
         names = [module.full_name for module in self.job.modules]
@@ -317,9 +316,7 @@ class LiveView:
         """What one should know now."""
         sentences = []
         if self.execution.pause is not None and self.job.vnc:
-            sentences.append(
-                f"Look into the SUT by VNC: {self.job.vnc} (as in: vncviewer -Shared {self.job.vnc})."
-            )
+            sentences.append(f"Look into the SUT by VNC: vncviewer -Shared {self.job.vnc}")
         if self.session is None and self.job.state is JobState.RUNNING:
             sentences.append("Nobody controls the job, so nobody records its timeline.")
         return sentences
@@ -332,7 +329,7 @@ class LiveView:
     @property
     def title(self) -> str:
         """The page's title."""
-        mark = {"paused": "⏸ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
+        mark = {"paused": "‖ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
         return f"{mark}{self.job.name} · devmode"
 
 

@@ -13,6 +13,8 @@ from gevent.queue import Queue
 
 from devmode.cluster.leases import Lease
 from devmode.commandserver import link as wire
+from devmode.commandserver.commands import Command
+from devmode.commandserver.conversation import Outcome
 from devmode.errors import CommandNotConfirmed, CommandServerUnreachable, OutcomeUnknown
 from devmode.jobs.registry import Job
 from devmode.sessions import lifecycle as life
@@ -26,7 +28,14 @@ class Keeper:
     """Keeps one session for one term, until it ends or the lease is lost."""
 
     def __init__(
-        self, job: Job, lifecycle: life.Lifecycle, *, term: int, store: Store, links: Links, lease: Lease
+        self,
+        job: Job,
+        lifecycle: life.Lifecycle,
+        *,
+        term: int,
+        store: Store,
+        links: Links,
+        lease: Lease,
     ) -> None:
         """Prepare; `start` begins."""
         self.job = job
@@ -108,7 +117,7 @@ class Keeper:
             case life.End(reason, error):
                 self._end(reason, error)
 
-    def _say(self, number: int, command: life.Command) -> None:
+    def _say(self, number: int, command: Command) -> None:
         # The receiver knows no fencing token: the lease is checked right before the send.
         if not self._lease.is_held:
             lost = OutcomeUnknown("This process lost its lease; another one keeps the session.")
@@ -137,17 +146,17 @@ class Keeper:
             case wire.ResponsivenessChanged():
                 self._responsiveness_changed(link)
 
-    def _fate(self, number: int, outcome: wire.Outcome, link: wire.Link) -> life.Event:
+    def _fate(self, number: int, outcome: Outcome, link: wire.Link) -> life.Event:
         match outcome:
-            case wire.Outcome.CONFIRMED:
+            case Outcome.CONFIRMED:
                 return life.Confirmed(number, link.execution)
-            case wire.Outcome.NOT_CONFIRMED:
+            case Outcome.NOT_CONFIRMED:
                 silent = "The command server did not confirm. The page shows what it really has."
                 return life.Failed(number, CommandNotConfirmed(silent))
-            case wire.Outcome.UNSENT:
+            case Outcome.UNSENT:
                 down = "The command server can't be reached; nothing was sent."
                 return life.Failed(number, CommandServerUnreachable(down))
-            case wire.Outcome.ABANDONED:
+            case Outcome.ABANDONED:
                 lost = "The connection was lost while the command was on its way."
                 return life.Failed(number, OutcomeUnknown(lost))
 
@@ -157,5 +166,5 @@ class Keeper:
         elif link.state is wire.LinkState.CONNECTED:
             self.tell(life.LinkUp(link.execution))
 
-    def _failed(self, greenlet: gevent.Greenlet) -> None:
+    def _failed(self, greenlet: gevent.Greenlet[..., None]) -> None:
         log.error("the keeper of job %s failed", self.job.id, exc_info=greenlet.exc_info)

@@ -34,6 +34,9 @@ REQUEST_S = 8.0
 """How long one request, however many commands it is, may take."""
 
 
+_SPOKEN = {None: "not known", "": "off", "0": "off", "1": "on"}
+
+
 class Phase(Enum):
     """Where a session is in its life."""
 
@@ -198,7 +201,7 @@ class Lifecycle:
         """Names the present pause or run of the test, for forms to answer."""
         return f"{self._term}.{self.state.turn}"
 
-    def receive(self, event: Event) -> list[Effect]:
+    def receive(self, event: Event) -> list[Effect]:  # noqa: C901 - one line per kind of event
         """Take one event, return what has to be done, in order."""
         if self.phase is Phase.ENDED:
             return self._refuse_after_the_end(event)
@@ -246,7 +249,9 @@ class Lifecycle:
         self.phase = Phase.RECONNECTING
         return [
             Record("connection_lost", trouble),
-            *self._finish_with(OutcomeUnknown(f"{trouble} Whether the command arrived is unknown.")),
+            *self._finish_with(
+                OutcomeUnknown(f"{trouble} Whether the command arrived is unknown.")
+            ),
             *self._proceed(),
         ]
 
@@ -271,7 +276,8 @@ class Lifecycle:
             for name, label in SETTING_NAMES.items():
                 value = shown_setting(after, name)
                 if value != shown_setting(before, name):
-                    effects.append(Record("setting", f"{label}: {value or 'off'}", who, after.turn))
+                    text = f"{label}: {_SPOKEN.get(value, value)}"
+                    effects.append(Record("setting", text, who, after.turn))
         if after.pause and after.turn != before.turn:
             effects.append(Record("paused", after.pause.reason, turn=after.turn))
         if before.pause and not after.pause:
@@ -286,7 +292,9 @@ class Lifecycle:
 
     def _begin(self, request: Request) -> list[Effect]:
         if self.phase is not Phase.ACTIVE:
-            error = CommandServerUnreachable(f"Nothing was sent: {self._trouble} Try again shortly.")
+            error = CommandServerUnreachable(
+                f"Nothing was sent: {self._trouble} Try again shortly."
+            )
             return [Settle(request.id, "", error)]
         if request.revision is not None and request.revision != self.revision:
             changed = "The job went on meanwhile. Nothing was done: see what is true now."
@@ -299,7 +307,9 @@ class Lifecycle:
         if self._conversation is None or number != self._number:
             return []
         conversation = self._conversation
-        move = partial(conversation.throw, error) if error else partial(conversation.send, self.state)
+        move = (
+            partial(conversation.throw, error) if error else partial(conversation.send, self.state)
+        )
         return [*self._converse(move), *self._proceed()]
 
     def _expired(self, request_id: int) -> list[Effect]:

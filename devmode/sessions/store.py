@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
-from devmode.cluster.database import Database
+from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.leases import MARGIN_S, Lease
 from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
@@ -163,15 +163,16 @@ class Store:
     def remove(self, job_id: int, term: int) -> bool:
         """Remove a session that this keeper held; False when somebody else holds it now."""
         with self._database.write() as session:
-            removed = session.execute(
+            removed = changed_rows(
+                session,
                 delete(DeveloperSession).where(
                     DeveloperSession.job_id == job_id,
                     DeveloperSession.term == term,
                     DeveloperSession.process_id == self._lease.process_id,
-                )
+                ),
             )
             self._notices.publish(session, SESSION, job_id)
-            return removed.rowcount == 1
+            return removed == 1
 
     def request_control(self, job_id: int, user_id: int, name: str) -> None:
         """Note who asks the owner for control."""
@@ -188,7 +189,8 @@ class Store:
     ) -> bool:
         """Give the session seen as `facts` to another developer; False when it changed since."""
         with self._database.write() as session:
-            changed = session.execute(
+            changed = changed_rows(
+                session,
                 update(DeveloperSession)
                 .where(
                     DeveloperSession.job_id == facts.job_id,
@@ -197,9 +199,9 @@ class Store:
                 )
                 .values(
                     user_id=user_id, started_at=now(), requested_by=None, unattended_since=None
-                )
+                ),
             )
-            if changed.rowcount != 1:
+            if changed != 1:
                 return False
             self._add_event(session, facts.job_id, kind, text, who)
             return True
@@ -224,20 +226,20 @@ class Store:
         What was on its way to the command server then has an unknown outcome.
         """
         with self._database.write() as session:
-            adopted = session.execute(
+            adopted = changed_rows(
+                session,
                 update(DeveloperSession)
                 .where(
                     DeveloperSession.job_id == facts.job_id,
                     DeveloperSession.term == facts.term,
                     DeveloperSession.process_id == facts.process_id,
                 )
-                .values(process_id=self._lease.process_id, term=facts.term + 1, open=True)
+                .values(process_id=self._lease.process_id, term=facts.term + 1, open=True),
             )
-            if adopted.rowcount != 1:
+            if adopted != 1:
                 return False
-            lost = (
-                select(SessionCommand.id)
-                .where(SessionCommand.job_id == facts.job_id, SessionCommand.state == "taken")
+            lost = select(SessionCommand.id).where(
+                SessionCommand.job_id == facts.job_id, SessionCommand.state == "taken"
             )
             for command_id in session.scalars(lost).all():
                 self._answer(
@@ -274,7 +276,12 @@ class Store:
     # Commands
 
     def ask(
-        self, job_id: int, user_id: int, action: str, arguments: dict[str, Any], revision: str | None
+        self,
+        job_id: int,
+        user_id: int,
+        action: str,
+        arguments: dict[str, Any],
+        revision: str | None,
     ) -> int:
         """Leave a command for the keeper and return its number; raise `NotSessionOwner`."""
         with self._database.write() as session:
@@ -324,9 +331,7 @@ class Store:
                 return None
             return command.error, command.sentence or ""
 
-    def _answer(
-        self, session: Session, command_id: int, error: str | None, sentence: str
-    ) -> None:
+    def _answer(self, session: Session, command_id: int, error: str | None, sentence: str) -> None:
         session.execute(
             update(SessionCommand)
             .where(SessionCommand.id == command_id, SessionCommand.state != "done")

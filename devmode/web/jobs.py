@@ -20,9 +20,7 @@ def show(job_id: int) -> str:
     feed = devmode().feed
     view = feed.view_for_page(job_id)
     audience = feed.audience_of(visitor(), job_id)
-    return render_template(
-        "jobs/show.html", view=view, audience=audience, refresh_off=_still()
-    )
+    return render_template("jobs/show.html", view=view, audience=audience, refresh_off=_still())
 
 
 def _still() -> bool:

@@ -109,9 +109,7 @@ def tell(error: DevmodeError) -> Response:
 
 def _act(job_id: int, action: str, **arguments: object) -> Response:
     revision = request.values.get("revision")
-    return _answer(
-        job_id, devmode().sessions.act(job_id, visitor(), action, arguments, revision)
-    )
+    return _answer(job_id, devmode().sessions.act(job_id, visitor(), action, arguments, revision))
 
 
 def _answer(job_id: int, sentence: str) -> Response:

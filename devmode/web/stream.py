@@ -44,9 +44,7 @@ def events() -> Response:
     subscription = devmode().feed.subscribe(watcher, subjects)
     watch = gevent.spawn(_watch_connection, request.environ.get("gunicorn.socket"), subscription)
     stream = _stream(devmode().feed, devmode().logins, subscription, watch)
-    return Response(
-        stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 def drain() -> None:
@@ -84,7 +82,7 @@ def _subjects(text: str) -> list[int]:
 
 
 def _stream(
-    feed: Feed, logins: Logins, subscription: Subscription, watch: Greenlet
+    feed: Feed, logins: Logins, subscription: Subscription, watch: Greenlet[..., None]
 ) -> Iterator[bytes]:
     login_id = subscription.visitor.login_id
     _open[login_id] += 1

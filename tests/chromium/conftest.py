@@ -1,9 +1,19 @@
-"""Chromium comes from the operating system, not from a download of the test tool."""
+"""People with browsers, a devmode served by gunicorn, and real jobs for them.
+
+Chromium comes from the operating system, not from a download of the test tool.
+"""
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.chromium.server import Server
+from tests.real.job import RealJob
+
+Person = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +26,52 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         "executable_path": "/usr/bin/chromium",
         "args": [*sandbox, *quiet, "--disable-gpu", "--disable-quic", "--no-first-run"],
     }
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A devmode of its own, served by gunicorn, that watches an empty folder for jobs."""
+    server = Server(tmp_path_factory.mktemp("devmode"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def person(browser: Browser, server: Server) -> Iterator[Person]:
+    """Signs people in, each in a browser of their own."""
+    contexts: list[BrowserContext] = []
+
+    def sign_in(name: str, role: str = "operator", **options: Any) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{server.url}/sign-in")
+        page.fill("#name", name)
+        page.fill("#code", server.start_code)
+        page.check(f"input[value={role}]")
+        page.click("button.primary")
+        page.wait_for_url(f"{server.url}/")
+        return page
+
+    yield sign_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def job(server: Server) -> Iterator[Callable[..., RealJob]]:
+    """Starts real jobs in pool directories that the server watches."""
+    jobs: list[RealJob] = []
+
+    def start(*modules: str, **variables: str | int) -> RealJob:
+        pool = server.folder / "pools" / str(len(jobs) + 1)
+        started = RealJob(pool, "null", SCHEDULE=",".join(modules), **variables)
+        jobs.append(started)
+        started.start()
+        started.wait_until_listening()
+        return started
+
+    yield start
+    for started in jobs:
+        started.stop()
