@@ -96,5 +96,5 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     return Devmode(settings, sessions, feed, logins, notices, start, lease.give_back)
 
 
-def _log_failure(greenlet: Greenlet[..., None]) -> None:
+def _log_failure(greenlet: "Greenlet[..., None]") -> None:
     log.error("a background task of devmode failed", exc_info=greenlet.exc_info)

@@ -100,7 +100,7 @@ class Link:
         self._hear = hear
         self._conversation = Conversation()
         self._websocket: websocket.WebSocket | None = None
-        self._greenlets: list[Greenlet[..., None]] = []
+        self._greenlets: "list[Greenlet[..., None]]" = []
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
@@ -254,5 +254,5 @@ def _sentence_for(error: Exception) -> str:
             return f"The connection to the command server failed ({type(error).__name__})."
 
 
-def _log_failure(greenlet: Greenlet[..., None]) -> None:
+def _log_failure(greenlet: "Greenlet[..., None]") -> None:
     log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)

@@ -263,5 +263,5 @@ class Feed:
         )
 
 
-def _log_failure(greenlet: gevent.Greenlet[..., None]) -> None:
+def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:
     log.error("a channel of the feed failed", exc_info=greenlet.exc_info)

@@ -166,5 +166,5 @@ class Keeper:
         elif link.state is wire.LinkState.CONNECTED:
             self.tell(life.LinkUp(link.execution))
 
-    def _failed(self, greenlet: gevent.Greenlet[..., None]) -> None:
+    def _failed(self, greenlet: "gevent.Greenlet[..., None]") -> None:
         log.error("the keeper of job %s failed", self.job.id, exc_info=greenlet.exc_info)

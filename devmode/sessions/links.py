@@ -18,7 +18,7 @@ Hear = Callable[[LinkEvent], None]
 class _Shared:
     link: Link
     listeners: dict[int, Hear] = field(default_factory=dict)
-    closing: Greenlet[..., None] | None = None
+    closing: "Greenlet[..., None] | None" = None
 
 
 class Links:

@@ -82,7 +82,7 @@ def _subjects(text: str) -> list[int]:
 
 
 def _stream(
-    feed: Feed, logins: Logins, subscription: Subscription, watch: Greenlet[..., None]
+    feed: Feed, logins: Logins, subscription: Subscription, watch: "Greenlet[..., None]"
 ) -> Iterator[bytes]:
     login_id = subscription.visitor.login_id
     _open[login_id] += 1
