@@ -73,6 +73,8 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
         settings,
         database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
         secret_key=settings.secret_key or kept_secret(instance / "secret-key"),
+        # Never empty: an empty code would let everybody in.
+        start_code=settings.start_code or secrets.token_urlsafe(9),
         host=settings.host or socket.gethostname(),
     )
 

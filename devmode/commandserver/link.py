@@ -100,7 +100,7 @@ class Link:
         self._hear = hear
         self._conversation = Conversation()
         self._websocket: websocket.WebSocket | None = None
-        self._greenlets: "list[Greenlet[..., None]]" = []
+        self._greenlets: list[Greenlet[..., None]] = []
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""

@@ -23,6 +23,8 @@ SCAN_S = 0.5
 RECENT_S = 24 * 3600.0
 """How long ended jobs stay in the list."""
 
+LARGEST_ID = 2**31 - 1
+
 log = logging.getLogger(__name__)
 
 
@@ -113,7 +115,7 @@ class Registry:
             if job.id == job_id:
                 return job
         with self._database.read() as session:
-            row = session.get(JobRow, job_id)
+            row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
         return _ended(row)

@@ -49,6 +49,8 @@ class Keeper:
         self._mailbox: Queue[life.Event] = Queue()
         self._listening = links.listen(job, self._hear)
         self._greenlet = gevent.Greenlet(self._run)
+        if lifecycle.phase is not life.Phase.OPENING:
+            self.opened.set(None)
 
     @property
     def is_paused(self) -> bool:
@@ -66,6 +68,7 @@ class Keeper:
         if link.execution.known and link.state is wire.LinkState.CONNECTED:
             self.tell(life.LinkUp(link.execution))
         elif self._lifecycle.phase is life.Phase.OPENING:
+            # An adopted session is open already and waits for its link as long as it takes.
             gevent.spawn_later(life.OPENING_S, self.tell, life.OpeningExpired())
         self._greenlet.link(lambda _greenlet: ended(self))
         self._greenlet.link_exception(self._failed)

@@ -80,7 +80,11 @@ class Sessions:
         _require(visitor, Role.OPERATOR, "control a job")
         job = self._running(job_id)
         if self._store.reserve(job_id, visitor.id):
-            self._keep(job, life.Lifecycle(term=1), term=1)
+            try:
+                self._keep(job, life.Lifecycle(term=1), term=1)
+            except JobNotRunning:
+                self._store.remove(job_id, 1)
+                raise
             self._store.record(job_id, "started", "Took control.", visitor.name)
         keeper = self._keepers.get(job_id)
         if keeper is not None:
@@ -213,7 +217,12 @@ class Sessions:
             del self._keepers[keeper.job.id]
 
     def _adopt_orphans(self) -> None:
-        for facts in self._store.orphans():
+        own = (
+            facts
+            for facts in self._store.sessions().values()
+            if facts.process_id == self._lease.process_id and facts.job_id not in self._keepers
+        )
+        for facts in (*self._store.orphans(), *own):
             if not self._store.adopt(facts):
                 continue
             term = facts.term + 1

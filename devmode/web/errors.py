@@ -4,7 +4,7 @@ import logging
 
 from flask import Flask, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 from werkzeug.wrappers import Response
 
 from devmode import errors
@@ -38,6 +38,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(DevmodeError, answer)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(SecurityError, _foreign_host)
     app.register_error_handler(HTTPException, _other)
 
 
@@ -65,6 +66,14 @@ def _form_expired(_error: CSRFError) -> Response:
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:
     return answer(TooLarge("That is more than devmode takes. Nothing was changed."))
+
+
+def _foreign_host(_error: SecurityError) -> Response:
+    """Without a host that can be trusted no page can be made: its links would lead there."""
+    sentence = (
+        "devmode does not answer to this host name. DEVMODE_ALLOWED_HOSTS names those it does."
+    )
+    return Response(sentence, 400, mimetype="text/plain")
 
 
 def _other(error: HTTPException) -> Response:

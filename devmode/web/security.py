@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request, session
+from werkzeug.exceptions import SecurityError
 from werkzeug.wrappers import Response
 
 from devmode.errors import FormExpired, NotSignedIn
@@ -26,6 +27,7 @@ HEADERS = {
 
 def register(app: Flask) -> None:
     """Check every request and complete every answer."""
+    app.before_request(_check_host)
     app.before_request(_check_origin)
     app.before_request(_know_visitor)
     app.after_request(_add_headers)
@@ -38,6 +40,12 @@ def visitor() -> Visitor:
     if found is None:
         raise NotSignedIn("Sign in first. Your sign-in may have expired.")
     return found
+
+
+def _check_host() -> None:
+    """Refuse host names that are not ours before anything builds a link: DNS rebinding."""
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception
 
 
 def _check_origin() -> None:

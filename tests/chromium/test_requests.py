@@ -1,0 +1,57 @@
+"""Requests that no page of devmode would send, to a devmode served by gunicorn."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.chromium.server import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all of this file: none of these requests changes anything."""
+    server = Server(tmp_path_factory.mktemp("devmode"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def status_of(url: str, data: bytes | None = None, **headers: str) -> int:
+    request = urllib.request.Request(url, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_foreign_host_name_is_refused(server: Server) -> None:
+    assert status_of(f"{server.url}/sign-in", Host="evil.example") == 400
+
+
+def test_a_form_from_another_site_is_refused(server: Server) -> None:
+    assert status_of(f"{server.url}/sign-in", b"name=x", Origin="http://evil.example") == 400
+
+
+def test_a_form_without_csrf_token_is_refused(server: Server) -> None:
+    assert status_of(f"{server.url}/jobs/1/session", b"") == 400
+
+
+def test_a_body_that_no_form_has_is_refused(server: Server) -> None:
+    assert status_of(f"{server.url}/sign-in", b"x" * 200_000) == 413
+
+
+def test_strangers_get_no_stream(server: Server) -> None:
+    assert status_of(f"{server.url}/events?jobs=1") == 401
+
+
+@pytest.mark.parametrize("path", ["/jobs/1", "/jobs/99999999999999999999", "/jobs/0"])
+def test_a_job_that_is_not_there_says_so(person: object, server: Server, path: str) -> None:
+    page: Page = person("olivia")  # type: ignore[operator]
+    answer = page.goto(server.url + path)
+    assert answer is not None
+    assert answer.status == 404
+    assert "There is no job" in page.inner_text("main")
