@@ -3,6 +3,7 @@
 A wrong setting stops the start with a sentence that names it (`WrongSetting`).
 """
 
+import re
 import secrets
 import socket
 import tomllib
@@ -116,5 +117,5 @@ _NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
 
 def _check_bind(bind: str) -> None:
     host, colon, port = bind.rpartition(":")
-    if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+    if not (host and colon and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise WrongSetting(f"DEVMODE_BIND is {bind!r}; it must be HOST:PORT, as in 127.0.0.1:8000.")

@@ -80,38 +80,40 @@ class Broadcast(Struct, frozen=True, kw_only=True):
 _FIELDS = {f.name: f.type for f in msgspec.structs.fields(Broadcast) if f.name != "malformed"}
 _TEXTS = ("reason", "test_execution_paused", "stopping_test_execution")
 _whole = msgspec.json.Decoder(Broadcast)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode(frame: str | bytes) -> Broadcast:
     """Decode one frame; raise `UnreadableBroadcast` when it is not a JSON object."""
     try:
-        broadcast = _whole.decode(frame)
+        return _tamed(_whole.decode(frame), ours=False)
     except msgspec.ValidationError:
-        broadcast = _salvage(frame)
-    except (msgspec.DecodeError, UnicodeError) as error:
+        return _tamed(_salvage(frame), ours=True)
+    except _UNREADABLE as error:
         raise UnreadableBroadcast("the command server sent something that is not JSON") from error
-    return _tamed(broadcast)
 
 
 def _salvage(frame: str | bytes) -> Broadcast:
     """Keep what is well-formed of a message in which something is not."""
     try:
         parts = _parts.decode(frame)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise UnreadableBroadcast("the command server sent JSON that is no object") from error
     values: dict[str, Any] = {}
     malformed = []
     for name in _FIELDS.keys() & parts.keys():
         try:
             values[name] = msgspec.json.decode(parts[name], type=_FIELDS[name])
-        except msgspec.ValidationError:
+        except _UNREADABLE:
             malformed.append(name)
     return Broadcast(**values, malformed=tuple(sorted(malformed)))
 
 
-def _tamed(broadcast: Broadcast) -> Broadcast:
+def _tamed(broadcast: Broadcast, *, ours: bool) -> Broadcast:
     changes: dict[str, Any] = {}
+    if broadcast.malformed and not ours:
+        changes["malformed"] = ()
     for name in _TEXTS:
         text = getattr(broadcast, name)
         if isinstance(text, str) and len(text) > LONGEST_TEXT:

@@ -194,7 +194,9 @@ def _truth(value: Any) -> bool:
 
 
 def _number(value: Any) -> int:
-    return int(value) if isinstance(value, int) or str(value).isdigit() else 0
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
+    return value if isinstance(value, int) else 0
 
 
 def _mismatch(value: Any) -> Mismatch | str:

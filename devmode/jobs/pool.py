@@ -172,7 +172,7 @@ def _isotovideo(directory: Path, pid: int) -> Isotovideo | None:
     try:
         if not os.path.samefile(f"/proc/{pid}/cwd", directory):
             return None
-        stat_line = Path(f"/proc/{pid}/stat").read_text()
+        stat_line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     # The process' name may hold spaces and parentheses; the fields proper follow the last one.
@@ -205,7 +205,7 @@ def _json(directory: int, name: str, most: int) -> Any:
         return None
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
@@ -214,11 +214,14 @@ def _text(directory: int, name: str, most: int) -> bytes | None:
         descriptor = os.open(name, _FILE, dir_fd=directory)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
             return None
-        return file.read(most)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

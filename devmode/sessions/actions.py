@@ -22,7 +22,7 @@ from devmode.commandserver.commands import (
     SetPauseOnNextCommand,
     SetPauseOnScreenMismatch,
 )
-from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
+from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, PauseKind
 from devmode.errors import CommandNotConfirmed, InvalidCommand
 
 Conversation = Generator[Command, ExecutionState, str]
@@ -165,10 +165,11 @@ def shown_setting(state: ExecutionState, name: str) -> str | None:
 
 
 def _clearing(state: ExecutionState) -> list[Command]:
+    """A setting that the command server does not tell is left alone."""
     commands: list[Command] = []
-    if state.pause_at:
+    if state.pause_at and state.pause_at is not UNKNOWN:
         commands.append(SetPauseAtTest(None))
-    if state.pause_on_mismatch is not Mismatch.OFF:
+    if state.pause_on_mismatch not in (Mismatch.OFF, UNKNOWN):
         commands.append(SetPauseOnScreenMismatch(Mismatch.OFF))
     if state.pause_on_next_command is True:
         commands.append(SetPauseOnNextCommand(on=False))
