@@ -112,7 +112,7 @@ def terminate(directory: Path, process: Isotovideo) -> None:
 
 def _reading(directory: Path, pool: int, settings: dict[str, Any]) -> PoolReading:
     try:
-        token = JobToken(str(settings.get("JOBTOKEN", "")))
+        token = JobToken(str(settings.get("JOBTOKEN") or ""))
     except ValueError as error:
         raise UnreadablePool(f"its job token can't be used: {error}") from error
     status = _json(pool, "autoinst-status.json", SMALL)
