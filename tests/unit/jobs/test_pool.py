@@ -1,0 +1,196 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devmode.errors import JobNotRunning
+from devmode.jobs.pool import Isotovideo, UnreadablePool, read_pool, terminate
+
+SETTINGS = {"JOBTOKEN": "abc", "NAME": "a job", "QEMUPORT": 20002, "VNC": "91"}
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    directory = tmp_path / "pool"
+    directory.mkdir()
+    write(directory / "vars.json", SETTINGS)
+    return directory
+
+
+@pytest.fixture
+def child(pool: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE) as it:
+        yield it
+        it.kill()
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_pool_says_where_its_command_server_is(pool: Path) -> None:
+    reading = read_pool(pool)
+    assert reading
+    assert (reading.name, reading.port, reading.vnc) == ("a job", 20003, 5991)
+    assert reading.token.reveal() == "abc"
+    assert "abc" not in repr(reading)
+    assert (reading.process, reading.modules, reading.openqa_id) == (None, (), None)
+
+
+def test_modules_come_in_order_with_their_results(pool: Path) -> None:
+    order = [{"name": "a", "category": "x"}, {"name": "b", "category": "y"}]
+    write(pool / "testresults/test_order.json", order)
+    write(pool / "testresults/result-a.json", {"result": "ok"})
+    write(pool / "autoinst-status.json", {"current_test": "b"})
+    write(pool / "job.json", {"id": 7})
+    reading = read_pool(pool)
+    assert reading
+    assert [(m.name, m.category, m.result) for m in reading.modules] == [
+        ("a", "x", "ok"),
+        ("b", "y", ""),
+    ]
+    assert (reading.current_module, reading.openqa_id) == ("y-b", 7)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b'{"JOBTOKEN": "ab', b"[]", b"5", b'{"\xff": 1}', b"[" * 9999]
+)
+def test_half_written_settings_are_no_job(pool: Path, text: bytes) -> None:
+    (pool / "vars.json").write_bytes(text)
+    assert read_pool(pool) is None
+
+
+def test_no_directory_and_an_empty_one_are_no_job(tmp_path: Path) -> None:
+    assert read_pool(tmp_path) is None
+    assert read_pool(tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize("token", ["a/b", "..", "", None, 5.5, "a b", "é", ["a"], "a" * 129, "a\n"])
+def test_a_token_that_could_lead_a_url_astray_is_refused_and_not_shown(
+    pool: Path, token: Any
+) -> None:
+    write(pool / "vars.json", SETTINGS | {"JOBTOKEN": token})
+    with pytest.raises(UnreadablePool, match="job token"):
+        read_pool(pool)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, -1, 1.5, "x", "²", [1], {"a": 1}, 10**30, "9" * 9999, 65535]
+)
+def test_values_of_wrong_types_count_as_absent(pool: Path, value: Any) -> None:
+    write(pool / "vars.json", SETTINGS | {"QEMUPORT": value, "VNC": value})
+    reading = read_pool(pool)
+    assert reading
+    assert (reading.port, reading.vnc) == (15223, 5990)
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [1, None, {"name": 5}], {"a": 1}, {"result": []}])
+def test_any_file_may_hold_anything(pool: Path, value: Any) -> None:
+    for name in ("autoinst-status.json", "job.json", "testresults/test_order.json"):
+        write(pool / name, value)
+    reading = read_pool(pool)
+    assert reading
+    assert reading.modules == ()
+
+
+@pytest.mark.parametrize("name", ["../vars", "a/b", "a\0b", "", "é" * 199, "\N{BROKEN HEART}"])
+def test_names_of_modules_lead_nowhere(pool: Path, name: str) -> None:
+    write(pool / "vars.json", SETTINGS)
+    write(pool / "testresults/test_order.json", [{"name": name, "category": ["odd"]}])
+    reading = read_pool(pool)
+    assert reading
+    assert all(module.result == "" for module in reading.modules)
+
+
+def test_links_are_not_followed(pool: Path, tmp_path: Path) -> None:
+    write(tmp_path / "outside.json", {"id": 7})
+    (pool / "job.json").symlink_to(tmp_path / "outside.json")
+    write(tmp_path / "results/test_order.json", [{"name": "a"}])
+    (pool / "testresults").symlink_to(tmp_path / "results")
+    reading = read_pool(pool)
+    assert reading
+    assert (reading.openqa_id, reading.modules) == (None, ())
+    (tmp_path / "link").symlink_to(pool)
+    with pytest.raises(UnreadablePool, match="symbolic link"):
+        read_pool(tmp_path / "link")
+
+
+def test_pipes_and_huge_files_are_left_alone(pool: Path) -> None:
+    os.mkfifo(pool / "job.json")
+    os.mkfifo(pool / "os-autoinst.pid")
+    with (pool / "autoinst-status.json").open("wb") as file:
+        file.truncate(1 << 30)
+    assert read_pool(pool)
+    os.truncate(pool / "vars.json", 1 << 30)
+    assert read_pool(pool) is None
+
+
+def test_directories_instead_of_files_are_left_alone_and_closed(pool: Path) -> None:
+    for name in ("job.json", "autoinst-status.json", "os-autoinst.pid"):
+        (pool / name).mkdir()
+    before = open_files()
+    assert read_pool(pool)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize(
+    "pid", ["1", "0", "-1", "", "x", "²", "9" * 15, "9" * 999, str(os.getpid())]
+)
+def test_the_pid_of_a_process_that_works_elsewhere_is_not_believed(pool: Path, pid: str) -> None:
+    (pool / "os-autoinst.pid").write_text(pid)
+    reading = read_pool(pool)
+    assert reading
+    assert reading.process is None
+
+
+def test_a_process_that_works_in_the_pool_is_running(
+    pool: Path, child: subprocess.Popen[bytes]
+) -> None:
+    (pool / "os-autoinst.pid").write_text(f"{child.pid}\n")
+    reading = read_pool(pool)
+    assert reading
+    assert reading.process
+    assert reading.process.pid == child.pid
+
+
+def test_a_process_may_have_any_name(pool: Path) -> None:
+    rename = (
+        "import os; open('/proc/self/comm', 'wb').write(b'\\xff) Z (('); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", rename], cwd=pool, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        (pool / "os-autoinst.pid").write_text(str(process.pid))
+        reading = read_pool(pool)
+        process.kill()
+    assert reading
+    assert reading.process
+
+
+def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(
+    pool: Path, child: subprocess.Popen[bytes]
+) -> None:
+    (pool / "os-autoinst.pid").write_text(str(child.pid))
+    reading = read_pool(pool)
+    assert reading
+    assert reading.process
+    with pytest.raises(JobNotRunning):
+        terminate(pool, Isotovideo(child.pid, reading.process.started - 1))
+    assert child.poll() is None
+    terminate(pool, reading.process)
+    assert child.wait(10) == -signal.SIGTERM
+    with pytest.raises(JobNotRunning):
+        terminate(pool, reading.process)
