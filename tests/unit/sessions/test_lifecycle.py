@@ -1,0 +1,337 @@
+"""Conversations with one session: given a state, when events are received, effects follow."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devmode.commandserver.commands import (
+    PauseNow,
+    Resume,
+    SetPauseAtTest,
+    SetPauseOnFailure,
+    SetPauseOnNextCommand,
+    SetPauseOnScreenMismatch,
+)
+from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, Pause
+from devmode.errors import (
+    CommandNotConfirmed,
+    CommandServerUnreachable,
+    DevmodeError,
+    IncompatibleCommandServer,
+    JobNotRunning,
+    OutcomeUnknown,
+    StateChanged,
+)
+from devmode.sessions.actions import ACTIONS
+from devmode.sessions.lifecycle import (
+    Confirmed,
+    Effect,
+    End,
+    Event,
+    Expired,
+    Failed,
+    Heard,
+    Incompatible,
+    JobOver,
+    Let,
+    Lifecycle,
+    LinkDown,
+    LinkUp,
+    Opened,
+    OpeningExpired,
+    Phase,
+    Record,
+    Request,
+    Say,
+    Settle,
+    Watch,
+)
+
+RUNNING = ExecutionState(
+    known=True,
+    pause_at=None,
+    pause_on_mismatch=Mismatch.OFF,
+    pause_on_next_command=False,
+    pause_on_failure=False,
+    supports_pausing=True,
+)
+PAUSED = replace(RUNNING, pause=Pause("reached module a"), turn=1)
+HELD = replace(
+    RUNNING,
+    pause=Pause("reached backend_x and pause on next command enabled", "backend_x"),
+    turn=1,
+    pause_on_next_command=True,
+)
+LATE = CommandNotConfirmed("late")
+
+
+class Playbook:
+    """One session, and what it did about the last event."""
+
+    def __init__(self, state: ExecutionState | None = None) -> None:
+        self.life = Lifecycle(term=3)
+        self.effects: list[Effect] = []
+        self.said = 0
+        if state is not None:
+            self.receive(LinkUp(state))
+
+    def receive(self, event: Event) -> "Playbook":
+        self.effects = self.life.receive(event)
+        for effect in self.effects:
+            if isinstance(effect, Say):
+                self.said = effect.number
+        return self
+
+    def request(
+        self, action: str, identity: int = 1, revision: str | None = None, **arguments: Any
+    ):
+        return self.receive(Request(identity, "Ann", action, arguments, revision))
+
+    def confirm(self, **changes: Any) -> "Playbook":
+        return self.receive(Confirmed(self.said, replace(self.life.state, **changes)))
+
+    def fail(self, error: DevmodeError = LATE) -> "Playbook":
+        return self.receive(Failed(self.said, error))
+
+    def says(self, *commands: object) -> "Playbook":
+        assert [e.command for e in self.effects if isinstance(e, Say)] == list(commands)
+        return self
+
+    def settles(self, *outcomes: str | type[DevmodeError]) -> "Playbook":
+        settled = [e for e in self.effects if isinstance(e, Settle)]
+        assert [type(e.error) if e.error else e.sentence for e in settled] == list(outcomes)
+        return self
+
+    def ends(self, error: type[DevmodeError] | None = None) -> "Playbook":
+        (end,) = (e for e in self.effects if isinstance(e, End))
+        assert (type(end.error) if end.error else None) is error
+        assert self.life.phase is Phase.ENDED
+        return self
+
+
+def test_a_session_opens_when_the_command_server_answers() -> None:
+    playbook = Playbook(RUNNING)
+    assert playbook.effects == [Opened()]
+    assert playbook.life.phase is Phase.ACTIVE
+
+
+def test_an_incompatible_command_server_opens_no_session() -> None:
+    Playbook().receive(Incompatible("It speaks 2.0.")).ends(IncompatibleCommandServer)
+
+
+def test_a_session_that_does_not_come_up_says_why() -> None:
+    playbook = Playbook().receive(LinkDown("Connection refused.")).receive(OpeningExpired())
+    playbook.ends(CommandServerUnreachable)
+    assert "Connection refused." in str(playbook.effects[-1])
+
+
+def test_the_time_to_come_up_does_not_matter_to_an_open_session() -> None:
+    assert Playbook(RUNNING).receive(OpeningExpired()).effects == []
+
+
+def test_a_pause_is_said_watched_and_settled() -> None:
+    playbook = Playbook(RUNNING).request("pause").says(PauseNow("paused by the developer"))
+    assert playbook.effects[0] == Watch(1)
+    playbook.confirm().settles("The test pauses before its next command.")
+
+
+def test_a_request_to_a_state_that_is_gone_does_nothing() -> None:
+    playbook = Playbook(PAUSED).receive(Heard(PAUSED, replace(RUNNING, turn=2)))
+    playbook.request("resume", revision="3.1").settles(StateChanged).says()
+
+
+def test_a_request_of_an_earlier_session_does_nothing() -> None:
+    Playbook(PAUSED).request("resume", revision="2.1").settles(StateChanged).says()
+
+
+def test_a_command_that_does_not_fit_the_state_is_not_said() -> None:
+    Playbook(RUNNING).request("resume").settles(StateChanged).says()
+
+
+def test_a_step_executes_one_command() -> None:
+    playbook = Playbook(HELD).request("step", revision="3.1").says(SetPauseOnNextCommand(False))
+    playbook.confirm(pause_on_next_command=False).says(Resume())
+    playbook.confirm(pause=None, turn=2).says(SetPauseOnNextCommand(True))
+    playbook.confirm(pause_on_next_command=True, commands_seen=1).settles("Stepped by one command.")
+
+
+def test_a_step_tells_of_commands_that_slipped_through() -> None:
+    playbook = Playbook(HELD).request("step").confirm(pause_on_next_command=False)
+    playbook.confirm(pause=None, turn=2).confirm(commands_seen=3)
+    playbook.settles("Stepped, but 2 more commands ran before the pause took hold.")
+
+
+def test_a_step_from_another_pause_sets_the_flag_before_it_resumes() -> None:
+    playbook = Playbook(PAUSED).request("step").says(SetPauseOnNextCommand(True))
+    playbook.confirm(pause_on_next_command=True).says(Resume())
+    playbook.confirm(pause=None, turn=2).settles("Stepping to the next command.")
+
+
+def test_a_double_step_is_one_step() -> None:
+    playbook = Playbook(HELD).request("step", 1, "3.1").request("step", 2, "3.1")
+    assert playbook.effects == []
+    playbook.confirm(pause_on_next_command=False).confirm(pause=None, turn=2)
+    playbook.confirm(pause_on_next_command=True).says()
+    playbook.settles("Stepped by one command.", StateChanged)
+
+
+def test_resuming_switches_off_what_would_pause_at_the_same_command_again() -> None:
+    playbook = Playbook(HELD).request("resume").says(SetPauseOnNextCommand(False))
+    playbook.confirm(pause_on_next_command=False).says(Resume())
+    playbook.confirm(pause=None, turn=2).settles("The test goes on.")
+
+
+def test_only_settings_that_differ_are_said() -> None:
+    playbook = Playbook(RUNNING).request("settings", pause_at="", pause_on_failure="1")
+    playbook.says(SetPauseOnFailure(True)).confirm(pause_on_failure=True).settles("Saved.")
+
+
+def test_one_setting_that_is_not_confirmed_does_not_keep_the_others_from_being_set() -> None:
+    playbook = Playbook(RUNNING).request("settings", pause_at="a-b", pause_on_failure="1")
+    playbook.says(SetPauseAtTest("a-b")).fail().says(SetPauseOnFailure(True))
+    playbook.confirm(pause_on_failure=True).settles(CommandNotConfirmed)
+    assert "Pause at module." in str(playbook.effects[-1])
+
+
+def test_of_a_command_that_was_on_its_way_when_the_link_was_lost_nothing_is_known() -> None:
+    playbook = Playbook(PAUSED).request("resume", 1).request("pause", 2)
+    playbook.receive(LinkDown("Gone.")).settles(OutcomeUnknown, CommandServerUnreachable).says()
+    assert playbook.life.phase is Phase.RECONNECTING
+    playbook.confirm().settles()
+
+
+def test_while_reconnecting_nothing_is_sent() -> None:
+    playbook = Playbook(PAUSED).receive(LinkDown("Gone.")).request("resume")
+    playbook.settles(CommandServerUnreachable).says()
+
+
+def test_back_again_the_session_tells_what_it_missed() -> None:
+    playbook = Playbook(PAUSED).receive(LinkDown("Gone."))
+    playbook.receive(LinkUp(replace(RUNNING, turn=2)))
+    kinds = [e.kind for e in playbook.effects if isinstance(e, Record)]
+    assert kinds == ["connection_back", "resumed"]
+
+
+def test_a_request_that_expires_is_not_confirmed_and_the_next_one_begins() -> None:
+    playbook = Playbook(PAUSED).request("settings", 1, pause_at="a", pause_on_failure="1")
+    playbook.request("resume", 2).receive(Expired(1)).settles(CommandNotConfirmed).says(Resume())
+
+
+def test_the_expiry_of_a_settled_request_is_no_news() -> None:
+    assert Playbook(PAUSED).request("resume").confirm().receive(Expired(1)).effects == []
+
+
+def test_a_late_answer_is_not_taken_for_one_to_the_next_command() -> None:
+    playbook = Playbook(PAUSED).request("resume", 1)
+    late = playbook.said
+    playbook.receive(Expired(1)).request("settings", 2, pause_on_failure="1")
+    playbook.receive(Confirmed(late, PAUSED)).settles()
+
+
+def test_the_end_of_the_job_settles_everything() -> None:
+    playbook = Playbook(PAUSED).request("resume", 1).request("resume", 2).receive(JobOver())
+    playbook.settles(JobNotRunning, JobNotRunning).ends()
+    playbook.request("pause", 3).settles(StateChanged).says()
+
+
+def test_a_session_that_is_let_go_ends() -> None:
+    Playbook(PAUSED).request("resume").receive(Let("Taken over.")).settles(StateChanged).ends()
+
+
+def test_a_release_clears_the_settings_and_then_resumes() -> None:
+    state = replace(
+        HELD, pause_at="a-b", pause_on_mismatch=Mismatch.CHECK_SCREEN, pause_on_failure=True
+    )
+    playbook = Playbook(state).request("release").says(SetPauseAtTest(None))
+    playbook.confirm(pause_at=None).says(SetPauseOnScreenMismatch(Mismatch.OFF))
+    playbook.confirm(pause_on_mismatch=Mismatch.OFF).says(SetPauseOnNextCommand(False))
+    playbook.confirm(pause_on_next_command=False).says(SetPauseOnFailure(False))
+    playbook.confirm(pause_on_failure=False).says(Resume())
+    playbook.confirm(pause=None, turn=2).settles("The test continues.")
+
+
+def test_a_release_leaves_settings_alone_that_were_never_told() -> None:
+    state = replace(PAUSED, pause_at=UNKNOWN, pause_on_mismatch=UNKNOWN, pause_on_failure=UNKNOWN)
+    Playbook(state).request("release").says(Resume()).confirm(pause=None).settles(
+        "The test continues."
+    )
+
+
+def test_the_timeline_names_who_changed_a_setting() -> None:
+    playbook = Playbook(RUNNING).request("settings", pause_on_failure="1")
+    playbook.receive(Heard(RUNNING, replace(RUNNING, pause_on_failure=True)))
+    assert playbook.effects == [Record("setting", "Pause on failure: on", "Ann")]
+
+
+@pytest.mark.parametrize("value", ["yes", "", "2"])
+def test_a_wrong_value_is_never_said(value: str) -> None:
+    playbook = Playbook(RUNNING).request("settings", pause_on_failure=value).says()
+    assert any(isinstance(e, Settle) and e.error for e in playbook.effects)
+
+
+known_states = st.builds(
+    replace,
+    st.sampled_from([RUNNING, PAUSED, HELD, ExecutionState()]),
+    turn=st.integers(0, 2),
+    pause_at=st.sampled_from([None, "a", UNKNOWN]),
+    pause_on_failure=st.sampled_from([True, False, UNKNOWN]),
+)
+arguments = st.dictionaries(
+    st.sampled_from(["pause_at", "pause_on_failure", "pause_on_mismatch", "bogus"]),
+    st.sampled_from(["", "0", "1", "off", "a"]),
+)
+requests = st.tuples(
+    st.sampled_from(sorted(ACTIONS)), arguments, st.sampled_from([None, "3.0", "3.1"])
+)
+steps = st.lists(
+    st.one_of(
+        requests,
+        known_states.map(LinkUp),
+        st.builds(Heard, known_states, known_states),
+        st.sampled_from([LinkDown("gone"), "confirm", "confirm", "fail", "expire", "expire"]),
+        st.builds(Confirmed, st.integers(0, 9), known_states),
+        st.sampled_from([OpeningExpired(), Incompatible("2.0"), JobOver(), Let("over")]),
+    ),
+    max_size=30,
+)
+
+
+@given(known_states, steps)
+def test_whatever_happens_one_command_is_out_at_a_time_and_each_request_is_settled_once(  # noqa: C901 - one line per kind
+    start: ExecutionState, happenings: list[Any]
+) -> None:
+    life = Lifecycle(term=3)
+    outstanding: int | None = None
+    state, asked, settled = start, 0, []
+    watched = 0
+    for happening in [LinkUp(start), *happenings, JobOver()]:
+        event = happening
+        match happening:
+            case (action, values, revision):
+                asked += 1
+                event = Request(asked, "Ann", action, values, revision)
+            case "confirm":
+                event = Confirmed(outstanding or 0, state)
+            case "fail":
+                event = Failed(outstanding or 0, LATE)
+            case "expire":
+                event = Expired(watched)
+            case LinkUp(now) | Heard(_, now):
+                state = now
+        if isinstance(event, Confirmed | Failed) and event.number == outstanding:
+            outstanding = None
+        for effect in life.receive(event):
+            match effect:
+                case Watch(identity):
+                    watched = identity
+                case Settle(identity):
+                    settled.append(identity)
+                    outstanding = None if identity == watched else outstanding
+                case Say(number):
+                    assert outstanding is None
+                    outstanding = number
+    assert settled == sorted(set(settled))
+    assert settled == list(range(1, asked + 1))
