@@ -87,7 +87,10 @@ def kept_secret(path: Path) -> str:
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(secrets.token_urlsafe(32))
     except FileExistsError:
-        pass
+        if not path.is_file():
+            raise WrongSetting(
+                f"devmode keeps its secrets in {path}, which can't be written."
+            ) from None
     except OSError as error:
         raise WrongSetting(
             f"devmode keeps its secrets in {path.parent}, which can't be written: {error.strerror}."
