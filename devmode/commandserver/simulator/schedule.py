@@ -79,4 +79,4 @@ DEMO = (
     Module("shell", "failure", (*_typing(3), Die("this module dies on purpose"))),
     Module("shell", "wrap_up", (*_typing(12), CheckScreen("done", 2))),
 )
-"""A job of about a minute and a half that meets every kind of pause."""
+"""A job of about a minute that meets every kind of pause."""
