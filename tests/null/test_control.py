@@ -1,0 +1,94 @@
+"""Who may steer: one developer at a time, never a viewer, never a form of somebody else's."""
+
+import gevent
+from flask import Flask
+
+from tests.null.fixtures import HTMX, Person, SignIn, Watched
+
+
+def test_a_second_developer_is_told_who_controls_the_job(
+    shared_job: Watched, owner: Person, oscar: Person
+) -> None:
+    owner.takes_control(shared_job)
+    answer = oscar.click(shared_job, "session")
+    assert (answer.status, answer.kind) == (409, "error")
+    assert answer.sentence.startswith("olivia controls this job")
+    session = shared_job.view.session
+    assert session is not None
+    assert session.developer == "olivia"
+    owner.does(shared_job, "session/release", then="stay")
+
+
+def test_who_does_not_control_the_job_can_not_steer_it(
+    shared_job: Watched, owner: Person, oscar: Person
+) -> None:
+    owner.takes_control(shared_job)
+    before = shared_job.view.execution
+    for action in ("pause", "resume", "step", "skip-timeout", "give-up", "session/release"):
+        assert oscar.click(shared_job, action).status == 403
+    assert shared_job.view.execution == before
+    owner.does(shared_job, "session/release", then="stay")
+
+
+def test_who_controls_a_job_may_take_control_once_more_in_a_second_tab(
+    shared_job: Watched, owner: Person
+) -> None:
+    owner.takes_control(shared_job)
+    owner.takes_control(shared_job)
+    owner.does(shared_job, "session/release", then="stay")
+
+
+def test_a_viewer_sees_the_job_and_is_refused_to_take_control(
+    shared_job: Watched, victor: Person
+) -> None:
+    page = victor.get(f"/jobs/{shared_job.id}")
+    assert "Paused at module boot-menu_visible" in page.text
+    assert "data-action" not in page.text
+    answer = victor.click(shared_job, "session")
+    assert (answer.status, answer.kind) == (403, "error")
+    assert shared_job.view.session is None
+
+
+def test_without_javascript_a_refusal_is_told_on_the_page_that_follows(
+    shared_job: Watched, victor: Person
+) -> None:
+    answer = victor.post(f"/jobs/{shared_job.id}/session", htmx=False)
+    assert answer.status_code == 303
+    assert answer.location == f"/jobs/{shared_job.id}"
+    assert "which can&#39;t control a job" in victor.get(answer.location).text
+
+
+def test_a_form_without_its_token_is_refused_and_changes_nothing(
+    app: Flask, shared_job: Watched, owner: Person
+) -> None:
+    for headers in ({}, HTMX):
+        answer = owner.client.post(f"/jobs/{shared_job.id}/session", headers=headers)
+        assert answer.status_code == 400
+        assert "This form has expired" in answer.text
+    assert shared_job.view.session is None
+    assert app.test_client().post("/sign-in", data={"name": "eve"}).status_code == 400
+
+
+def test_the_token_of_somebody_elses_form_is_refused(
+    shared_job: Watched, owner: Person, oscar: Person
+) -> None:
+    path = f"/jobs/{shared_job.id}/session"
+    assert owner.client.post(path, data=oscar.token).status_code == 400
+    assert shared_job.view.session is None
+
+
+def test_of_four_who_take_control_at_once_exactly_one_gets_it(
+    shared_job: Watched, sign_in: SignIn
+) -> None:
+    people = [sign_in(f"racer {number}") for number in range(4)]
+    for _ in range(60):
+        clicks = [gevent.spawn(person.click, shared_job, "session") for person in people]
+        gevent.joinall(clicks, raise_error=True)
+        statuses = [click.value.status for click in clicks]
+        assert sorted(statuses) == [200, 409, 409, 409]
+        winner = people[statuses.index(200)]
+        session = shared_job.view.session
+        assert session is not None
+        assert session.developer == winner.name
+        winner.does(shared_job, "session/release", then="stay")
+        assert shared_job.view.session is None

@@ -1,0 +1,195 @@
+"""What a developer can do with a test: pause, resume, step, skip, give up, ignore, let go."""
+
+import time
+
+import gevent
+import pytest
+
+from devmode.commandserver.execution import Mismatch, PauseKind
+from tests.null.fixtures import Person, StartWatched, Watched
+
+PAUSED = {"PAUSE_AT": "boot-menu_visible"}
+
+
+def paused_job(null: StartWatched, owner: Person, *modules: str, **variables: str | int) -> Watched:
+    """Starts a job that is paused at its first module, and lets somebody control it."""
+    first = modules[0].replace("/", "-")
+    job = null(*modules, PAUSE_AT=first, **variables)
+    owner.takes_control(job)
+    job.wait_for_pause()
+    return job
+
+
+def to_the_typing(owner: Person, job: Watched) -> None:
+    """Steps until the test is about to type, which takes longer than an answer."""
+    for _ in range(20):
+        if job.pause.postponed == "backend_type_string":
+            return
+        step(owner, job)
+    raise AssertionError("the test does not come to type")
+
+
+def step(owner: Person, job: Watched) -> str:
+    turn = job.view.execution.turn
+    told = owner.does(job, "step")
+    job.wait_for_pause(after_turn=turn)
+    return told
+
+
+def test_a_test_pauses_at_the_chosen_module_and_goes_on_when_it_is_resumed(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "boot/menu_visible", "shell/command_line")
+    owner.sets(job, pause_at="shell-command_line")
+    turn = job.view.execution.turn
+    owner.does(job, "resume")
+    view = job.wait_for_pause(after_turn=turn)
+    assert view.execution.pause.kind is PauseKind.MODULE
+    assert view.headline.title == "Paused at module shell-command_line"
+    assert owner.does(job, "resume") == "The test goes on."
+    job.wait_for_end()
+    assert job.real.results() == {"boot-menu_visible": "ok", "shell-command_line": "ok"}
+
+
+def test_pause_now_holds_a_running_test_before_its_next_command(
+    null: StartWatched, owner: Person
+) -> None:
+    job = null("shell/small_steps")
+    owner.takes_control(job)
+    job.wait_for(lambda view: view.execution.api_function == "type_string", "typing")
+    assert owner.does(job, "pause") == "The test pauses before its next command."
+    view = job.wait_for(
+        lambda view: view.execution.pause and view.execution.pause.postponed, "a held command"
+    )
+    assert view.execution.pause.reason == "paused by the developer"
+    owner.does(job, "resume")
+    job.wait_for(lambda view: not view.execution.pause, "the resumption")
+
+
+def test_five_steps_execute_five_commands_one_by_one(null: StartWatched, owner: Person) -> None:
+    job = paused_job(null, owner, "shell/small_steps")
+    to_the_typing(owner, job)
+    held = []
+    for _ in range(5):
+        assert step(owner, job) == "Stepped by one command."
+        held.append(job.pause.postponed)
+    key, typing = "backend_send_key", "backend_type_string"
+    assert held == [key, typing, key, typing, key]
+
+
+def test_a_double_click_on_step_is_one_step(null: StartWatched, owner: Person) -> None:
+    job = paused_job(null, owner, "shell/small_steps")
+    to_the_typing(owner, job)
+    before = job.view
+    clicks = [gevent.spawn(owner.click, job, "step", revision=before.revision) for _ in range(2)]
+    gevent.joinall(clicks, raise_error=True)
+    answers = sorted((click.value for click in clicks), key=lambda answer: answer.status)
+    assert [answer.status for answer in answers] == [200, 409]
+    assert answers[1].sentence.startswith("The job went on meanwhile. Nothing was done")
+    view = job.wait_for_pause(after_turn=before.execution.turn)
+    assert view.execution.pause.postponed == "backend_send_key"
+    assert view.execution.turn == before.execution.turn + 2
+
+
+@pytest.mark.parametrize("action", ["resume", "step", "give-up"])
+def test_a_button_of_a_page_that_is_out_of_date_does_nothing(
+    shared_job: Watched, owner: Person, action: str
+) -> None:
+    owner.takes_control(shared_job)
+    before = shared_job.view
+    answer = owner.click(shared_job, action, revision="1.999")
+    assert (answer.status, answer.kind) == (409, "error")
+    assert shared_job.view.execution == before.execution
+    owner.does(shared_job, "session/release", then="stay")
+
+
+def test_a_screen_mismatch_pauses_and_when_given_up_the_module_fails(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=1)
+    owner.sets(job, pause_on_mismatch="assert_screen")
+    turn = job.view.execution.turn
+    owner.does(job, "resume")
+    view = job.wait_for_pause(after_turn=turn + 1)
+    assert view.execution.pause.kind is PauseKind.MISMATCH
+    assert owner.does(job, "give-up").startswith("The screen check is given up")
+    job.wait_for_end()
+    assert job.real.results() == {"boot-missing_needle": "fail"}
+
+
+def test_a_skipped_timeout_ends_a_long_screen_check_within_seconds(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=50)
+    owner.does(job, "resume")
+    job.wait_for(lambda view: view.execution.tags == ("needle-to-be-made",), "the screen check")
+    skipped_at = time.monotonic()
+    assert owner.does(job, "skip-timeout") == "The screen check times out within a second."
+    job.wait_for_end()
+    assert time.monotonic() - skipped_at < 10
+    assert job.real.results() == {"boot-missing_needle": "fail"}
+
+
+def test_there_is_no_timeout_to_skip_while_no_screen_is_checked(
+    shared_job: Watched, owner: Person
+) -> None:
+    owner.takes_control(shared_job)
+    answer = owner.click(shared_job, "skip-timeout")
+    assert (answer.status, answer.kind) == (409, "error")
+    owner.does(shared_job, "session/release", then="stay")
+    assert shared_job.real.is_running
+
+
+def test_a_failing_function_pauses_and_when_ignored_the_module_goes_on(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "shell/failing_command")
+    owner.sets(job, pause_on_failure="1")
+    turn = job.view.execution.turn
+    owner.does(job, "resume")
+    view = job.wait_for_pause(after_turn=turn + 1)
+    assert view.execution.pause.kind is PauseKind.FAILED_FUNCTION
+    told = owner.does(job, "resume", ignore_failure="1")
+    assert told == "The failure is ignored, the test goes on."
+    job.wait_for_end()
+    assert job.real.results() == {"shell-failing_command": "ok"}
+
+
+def test_letting_go_clears_every_setting_and_lets_the_test_continue(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "boot/menu_visible", "boot/choose_entry")
+    owner.sets(
+        job, pause_at="boot-choose_entry", pause_on_mismatch="check_screen", pause_on_failure="1"
+    )
+    owner.does(job, "session/release", then="continue")
+    view = job.view
+    assert view.session is None
+    assert view.execution.pause is None
+    assert view.execution.pause_at is None
+    assert view.execution.pause_on_mismatch is Mismatch.OFF
+    assert view.execution.pause_on_failure is False
+    job.wait_for_end()
+    assert set(job.real.results().values()) == {"ok"}
+
+
+def test_let_go_and_left_as_it_is_the_test_stays_paused_with_its_settings(
+    shared_job: Watched, owner: Person
+) -> None:
+    owner.takes_control(shared_job)
+    owner.sets(shared_job, pause_on_failure="1")
+    before = shared_job.view.execution
+    owner.does(shared_job, "session/release", then="stay")
+    assert shared_job.view.session is None
+    assert shared_job.view.execution == before
+    assert before.pause is not None
+    assert before.pause_on_failure is True
+
+
+def test_cancelling_ends_the_job_and_the_session(null: StartWatched, owner: Person) -> None:
+    job = paused_job(null, owner, "boot/menu_visible")
+    assert owner.does(job, "session/release", then="cancel") == "The job is told to end."
+    view = job.wait_for_end()
+    job.wait_for(lambda view: view.session is None, "the end of the session")
+    assert "cancelled" in {event.kind for event in view.events}
+    assert job.real.results() == {"boot-menu_visible": "canceled"}
