@@ -79,14 +79,14 @@ class Conversation:
 
     def connected(self, now: float) -> list[Output]:
         """The websocket is open: ask for the state before anything else."""
-        self._connected = True
+        self._connected = self._responsive = True
         self._heard_at = now
         self._waiting.appendleft((Status(), None))
         return self._next(now)
 
     def say(self, command: Command, reference: Hashable, now: float) -> list[Output]:
         """Say a command as soon as the ones before it are answered."""
-        if not self._connected:
+        if not (self._connected and self._responsive):
             return [Answer(reference, Outcome.UNSENT)]
         self._waiting.append((command, reference))
         return self._next(now)
@@ -125,10 +125,17 @@ class Conversation:
         if self._in_flight is not None:
             outputs += _answer(self._in_flight.reference, Outcome.ABANDONED)
             self._in_flight = None
-        for _command, reference in self._waiting:
-            outputs += _answer(reference, Outcome.UNSENT)
+        return outputs + self._drop_waiting()
+
+    def _drop_waiting(self) -> list[Output]:
+        """What waits behind an unanswered command must not go out whenever it is answered."""
+        dropped = [
+            answer
+            for _command, reference in self._waiting
+            for answer in _answer(reference, Outcome.UNSENT)
+        ]
         self._waiting.clear()
-        return outputs
+        return dropped
 
     def _next(self, now: float) -> list[Output]:
         if self._in_flight is not None or not self._waiting:
@@ -149,6 +156,7 @@ class Conversation:
         if self._responsive and now - self._heard_at >= CONFIRMATION_S:
             self._responsive = False
             outputs.append(Responsive(now=False))
+            outputs += self._drop_waiting()
         self._waiting.appendleft((Status(), None))
         return [*outputs, *self._next(now)]
 

@@ -18,19 +18,15 @@ from tests.null.fixtures import (
 )
 from tests.real.fixtures import null_job
 from tests.real.job import RealJob
-from tests.support.fixtures import application, olivia, start_job
 
 __all__ = [
     "app",
-    "application",
     "folder",
     "null",
     "null_job",
-    "olivia",
     "oscar",
     "owner",
     "sign_in",
-    "start_job",
     "victor",
 ]
 

@@ -7,39 +7,39 @@ from tests.null.fixtures import Person, SignIn, StartWatched, Watched
 PAUSED = {"PAUSE_AT": "boot-menu_visible"}
 
 
-def test_a_needle_made_while_paused_matches_on_resume(null: StartWatched, olivia: Person) -> None:
+def test_a_needle_made_while_paused_matches_on_resume(null: StartWatched, owner: Person) -> None:
     job = null("boot/menu_visible", "boot/missing_needle", **PAUSED, MISMATCH_TIMEOUT=2)
-    olivia.takes_control(job)
+    owner.takes_control(job)
     turn = job.wait_for_pause().execution.turn
-    olivia.sets(job, pause_on_mismatch="assert_screen")
-    olivia.does(job, "resume")
+    owner.sets(job, pause_on_mismatch="assert_screen")
+    owner.does(job, "resume")
     job.wait_for_pause(after_turn=turn + 1)
     job.real.make_needle("needle-to-be-made")
-    olivia.does(job, "resume")
+    owner.does(job, "resume")
     job.wait_for_end()
     assert job.real.results()["boot-missing_needle"] == "ok"
 
 
 def test_the_death_of_a_module_is_ignored_and_the_next_one_runs(
-    null: StartWatched, olivia: Person
+    null: StartWatched, owner: Person
 ) -> None:
     job = null("boot/menu_visible", "shell/broken_module", "shell/command_line", **PAUSED)
-    olivia.takes_control(job)
+    owner.takes_control(job)
     turn = job.wait_for_pause().execution.turn
-    olivia.sets(job, pause_on_failure="1")
-    olivia.does(job, "resume")
+    owner.sets(job, pause_on_failure="1")
+    owner.does(job, "resume")
     view = job.wait_for_pause(after_turn=turn + 1)
     assert "test died" in view.headline.detail
-    assert olivia.does(job, "resume", ignore_failure="1").startswith("The failure is ignored")
+    assert owner.does(job, "resume", ignore_failure="1").startswith("The failure is ignored")
     job.wait_for(lambda view: view.current_module == "shell-command_line", "the next module")
 
 
 def test_control_is_asked_for_and_handed_over(
-    shared_job: Watched, olivia: Person, oscar: Person
+    shared_job: Watched, owner: Person, oscar: Person
 ) -> None:
-    olivia.takes_control(shared_job)
+    owner.takes_control(shared_job)
     oscar.does(shared_job, "session/request")
-    olivia.does(shared_job, "session/hand-over", to="oscar")
+    owner.does(shared_job, "session/hand-over", to="oscar")
     session = shared_job.view.session
     assert session is not None
     assert session.developer == "oscar"
@@ -47,13 +47,13 @@ def test_control_is_asked_for_and_handed_over(
 
 
 def test_an_administrator_takes_over_from_anybody(
-    shared_job: Watched, olivia: Person, oscar: Person, sign_in: SignIn
+    shared_job: Watched, owner: Person, oscar: Person, sign_in: SignIn
 ) -> None:
-    olivia.takes_control(shared_job)
+    owner.takes_control(shared_job)
     assert oscar.click(shared_job, "session/take-over").status == 403
     ada = sign_in("ada", "administrator")
     ada.does(shared_job, "session/take-over")
-    assert olivia.click(shared_job, "resume").status == 403
+    assert owner.click(shared_job, "resume").status == 403
     ada.does(shared_job, "session/release", then="stay")
 
 
@@ -75,11 +75,11 @@ def test_of_two_to_eight_who_start_at_once_exactly_one_wins_each_of_100_rounds(
 
 
 def test_an_unknown_module_or_value_never_leaves_devmode(
-    shared_job: Watched, olivia: Person
+    shared_job: Watched, owner: Person
 ) -> None:
-    olivia.takes_control(shared_job)
-    assert olivia.click(shared_job, "settings", pause_at="no-such").status == 422
-    assert olivia.click(shared_job, "settings", pause_on_mismatch="nonsense").status == 422
-    assert olivia.click(shared_job, "settings", pause_on_next_command="maybe").status == 422
+    owner.takes_control(shared_job)
+    assert owner.click(shared_job, "settings", pause_at="no-such").status == 422
+    assert owner.click(shared_job, "settings", pause_on_mismatch="nonsense").status == 422
+    assert owner.click(shared_job, "settings", pause_on_next_command="maybe").status == 422
     assert shared_job.real.is_running
-    olivia.does(shared_job, "session/release", then="stay")
+    owner.does(shared_job, "session/release", then="stay")

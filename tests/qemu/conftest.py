@@ -2,16 +2,12 @@
 
 from tests.null.fixtures import app, folder, owner, qemu, sign_in
 from tests.real.fixtures import qemu_job
-from tests.support.fixtures import application, olivia, start_job
 
 __all__ = [
     "app",
-    "application",
     "folder",
-    "olivia",
     "owner",
     "qemu",
     "qemu_job",
     "sign_in",
-    "start_job",
 ]
