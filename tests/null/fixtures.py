@@ -53,6 +53,8 @@ class Watched:
         self.feed = feed
         self.name = str(real.job.variables["NAME"])
         self.id = until(self._number, "the job to appear")
+        # Settings may only name modules that the registry has seen.
+        until(lambda: self.view.job.modules, "the schedule")
 
     @property
     def view(self) -> LiveView:

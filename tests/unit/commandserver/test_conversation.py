@@ -65,8 +65,17 @@ def test_the_status_goes_before_what_waits_behind_a_failure() -> None:
     conversation = connected()
     conversation.say(Resume(), 1, 0)
     conversation.say(SetPauseOnNextCommand(True), 2, 0)
+    conversation.heard(NEWS, CONFIRMATION_S - 1)
     assert conversation.tick(CONFIRMATION_S)[-1] == Send(Status())
     assert conversation.heard(STATUS, 5.1)[-1] == Send(SetPauseOnNextCommand(True))
+
+
+def test_what_waits_behind_an_unanswered_command_is_never_sent() -> None:
+    conversation = connected()
+    conversation.say(Resume(), 1, 0)
+    conversation.say(SetPauseOnNextCommand(True), 2, 0)
+    assert Answer(2, Outcome.UNSENT) in conversation.tick(CONFIRMATION_S)
+    assert conversation.say(Resume(), 3, CONFIRMATION_S) == [Answer(3, Outcome.UNSENT)]
 
 
 def test_a_server_that_says_nothing_is_unresponsive_until_it_does() -> None:
