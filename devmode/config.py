@@ -3,12 +3,14 @@
 A wrong setting stops the start with a sentence that names it (`WrongSetting`).
 """
 
+import os
 import re
 import secrets
 import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
@@ -84,8 +86,11 @@ def kept_secret(path: Path) -> str:
     """Return the secret kept in `path`, made on first use and readable only by its owner."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(32))
+        # Linked into place when it is whole: another process may start at the same moment.
+        with NamedTemporaryFile("w", dir=path.parent) as draft:
+            draft.write(secrets.token_urlsafe(32))
+            draft.flush()
+            os.link(draft.name, path)
     except FileExistsError:
         if not path.is_file():
             raise WrongSetting(
