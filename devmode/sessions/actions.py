@@ -23,7 +23,7 @@ from devmode.commandserver.commands import (
     SetPauseOnScreenMismatch,
 )
 from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, PauseKind
-from devmode.errors import CommandNotConfirmed, InvalidCommand
+from devmode.errors import CommandNotConfirmed, InvalidCommand, StateChanged
 
 Conversation = Generator[Command, ExecutionState, str]
 Arguments = Mapping[str, Any]
@@ -106,7 +106,7 @@ def change_settings(state: ExecutionState, arguments: Arguments) -> Conversation
             continue
         try:
             state = yield setting_command(name, value)
-        except CommandNotConfirmed:
+        except (CommandNotConfirmed, StateChanged):
             unconfirmed.append(SETTING_NAMES[name])
     if unconfirmed:
         raise CommandNotConfirmed(

@@ -332,13 +332,14 @@ class Lifecycle:
     def _converse(self, move: Callable[[], Command]) -> list[Effect]:
         """Let the conversation make one move: its next command, or its end."""
         request = self._request
-        assert request is not None  # noqa: S101 - a conversation belongs to a request
+        # A conversation belongs to a request.
+        assert request is not None  # noqa: S101
+        assert self._conversation is not None  # noqa: S101
         self._number += 1
         try:
             command = move()
-            refusal = command.allowed_in(self.state)
-            if refusal is not None:
-                raise StateChanged(refusal)
+            while (refusal := command.allowed_in(self.state)) is not None:
+                command = self._conversation.throw(StateChanged(refusal))
         except StopIteration as end:
             self._request = self._conversation = None
             return [Settle(request.id, str(end.value))]

@@ -258,6 +258,8 @@ class Sessions:
             setting_command(name, value)
         module = arguments.get("pause_at")
         known = {module.full_name for module in self._registry.get(job_id).modules}
+        if module and not known:
+            raise StateChanged("The schedule of this job is not known yet. Try again in a second.")
         if module and module not in known:
             raise InvalidCommand(f"This job has no test module “{module}”.")
 

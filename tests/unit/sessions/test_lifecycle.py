@@ -241,6 +241,13 @@ def test_a_session_that_is_let_go_ends() -> None:
     Playbook(PAUSED).request("resume").receive(Let("Taken over.")).settles(StateChanged).ends()
 
 
+def test_a_setting_that_is_refused_does_not_keep_the_others_from_being_said() -> None:
+    old = replace(RUNNING, pause_on_failure=UNKNOWN, supports_pausing=False)
+    playbook = Playbook(old).request("settings", pause_on_failure="1", pause_at="a-b")
+    playbook.says(SetPauseAtTest("a-b"))
+    playbook.confirm(pause_at="a-b").settles(CommandNotConfirmed)
+
+
 def test_a_release_clears_the_settings_and_then_resumes() -> None:
     state = replace(
         HELD, pause_at="a-b", pause_on_mismatch=Mismatch.CHECK_SCREEN, pause_on_failure=True
