@@ -77,6 +77,14 @@ function open() {
 
 if (subject) "SharedWorker" in window ? share() : open();
 
+// What went well is told for a while; what went wrong stays until it is dismissed.
+const messages = document.getElementById("flash");
+new MutationObserver(() => {
+  for (const message of messages.querySelectorAll(".done")) setTimeout(() => message.remove(), 6000);
+}).observe(messages, { childList: true });
+messages.addEventListener("click", ({ target }) => target.closest(".message")?.remove());
+document.addEventListener("keydown", ({ key }) => key === "Escape" && messages.replaceChildren());
+
 // The start code comes behind the # of the printed address, which is never sent to the server.
 const code = document.getElementById("code");
 if (code && location.hash.startsWith("#code=")) {

@@ -1,5 +1,7 @@
 """Templates into pages, regions of pages, and answers to HTMX."""
 
+from collections.abc import Collection
+
 from flask import Flask, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -7,7 +9,7 @@ from werkzeug.wrappers import Response
 from devmode.live.feed import Regions
 from devmode.live.view import Audience, JobLine, LiveView
 
-JOB_REGIONS = ("status", "actions", "settings", "session", "schedule", "timeline")
+JOB_REGIONS = ("status", "session", "actions", "settings", "release", "schedule", "timeline")
 
 Messages = list[tuple[str, str]]
 
@@ -19,6 +21,17 @@ def job_regions(app: Flask, view: LiveView, audience: Audience) -> Regions:
         for name in JOB_REGIONS
     }
     return rendered | {"title": view.title}
+
+
+def settings_region(
+    app: Flask, view: LiveView, audience: Audience, unconfirmed: Collection[str]
+) -> Regions:
+    """Render the settings for who changed some that the command server did not confirm."""
+    return {
+        "settings": _fragment(
+            app, "jobs/_settings.html", view=view, audience=audience, unconfirmed=unconfirmed
+        )
+    }
 
 
 def list_regions(app: Flask, jobs: list[JobLine]) -> Regions:

@@ -1,14 +1,15 @@
 """Everything that a developer does to a session or to the test."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, current_app, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from devmode.errors import DevmodeError, InvalidCommand, NotSignedIn
-from devmode.sessions.actions import SETTING_NAMES
+from devmode.live.feed import Regions
+from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from devmode.sessions.service import After
 from devmode.web import devmode
 from devmode.web.errors import STATUSES
-from devmode.web.rendering import is_htmx, messages_answer
+from devmode.web.rendering import is_htmx, messages_answer, settings_region
 from devmode.web.security import visitor
 
 blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
@@ -52,12 +53,7 @@ def take_over(job_id: int) -> Response:
 @blueprint.post("/settings")
 def settings(job_id: int) -> Response:
     """Save the pause settings that differ from what the form was made with."""
-    changed = {
-        name: request.form.getlist(name)[-1]
-        for name in SETTING_NAMES
-        if name in request.form
-        and request.form.getlist(name)[-1] != request.form.get(f"was_{name}")
-    }
+    changed = _changed_settings()
     if not changed:
         return _answer(job_id, "Nothing was changed.")
     return _answer(job_id, devmode().sessions.act(job_id, visitor(), "settings", changed, None))
@@ -101,10 +97,32 @@ def tell(error: DevmodeError) -> Response:
     if isinstance(error, NotSignedIn) or job_id is None or error.code == "job_not_found":
         raise error
     if is_htmx():
-        regions = devmode().feed.regions_for(visitor(), job_id)
+        regions = devmode().feed.regions_for(visitor(), job_id) | _settings_not_confirmed(job_id)
         return messages_answer([("error", error.sentence)], STATUSES[type(error)], regions)
     flash(error.sentence, "error")
     return redirect(url_for("jobs.show", job_id=job_id), 303)
+
+
+def _changed_settings() -> dict[str, str]:
+    return {
+        name: request.form.getlist(name)[-1]
+        for name in SETTING_NAMES
+        if name in request.form
+        and request.form.getlist(name)[-1] != request.form.get(f"was_{name}")
+    }
+
+
+def _settings_not_confirmed(job_id: int) -> Regions:
+    """Mark each setting that was to be changed and has another value still."""
+    changed = _changed_settings()
+    if not changed:
+        return {}
+    view = devmode().feed.view(job_id)
+    audience = devmode().feed.audience_of(visitor(), job_id)
+    unconfirmed = [
+        name for name, value in changed.items() if shown_setting(view.execution, name) != value
+    ]
+    return settings_region(current_app, view, audience, unconfirmed)
 
 
 def _act(job_id: int, action: str, **arguments: object) -> Response:
