@@ -90,6 +90,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     def start() -> None:
         lease.take()
         registry.scan()
+        registry.end_forgotten()
         for run in (live, notices.run, registry.run, sessions.run):
             gevent.spawn(run).link_exception(_log_failure)
 

@@ -10,6 +10,9 @@ logging.config.fileConfig(context.config.config_file_name, disable_existing_logg
 db = current_app.extensions["migrate"].db
 
 with db.engine.connect() as connection:
+    if connection.dialect.name == "sqlite":
+        # SQLite alters a table by making it anew, and would delete what refers to the old one.
+        connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
     context.configure(
         connection=connection,
         target_metadata=db.metadata,

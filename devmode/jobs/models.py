@@ -9,13 +9,15 @@ from devmode.cluster.database import Base
 class JobRow(Base):
     """One run of isotovideo that devmode has seen.
 
-    Known again by its pool directory and the hash of its job token: a pool directory is reused by
-    the next job, a token never is.
+    Known again by its pool directory, the hash of its job token and its start: a pool directory is
+    reused by the next job, and so is the token of an isotovideo that somebody starts by hand.
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
-        UniqueConstraint("host", "pool_directory", "token_hash"),
+        UniqueConstraint(
+            "host", "pool_directory", "token_hash", "started_at", name="jobs_each_run_once"
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -11,12 +11,21 @@ from pathlib import Path
 
 import gevent
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from devmode.cluster.database import Database
 from devmode.commandserver.address import Address
 from devmode.errors import JobNotFound, JobNotRunning
 from devmode.jobs.models import JobRow
-from devmode.jobs.pool import Isotovideo, PoolReading, UnreadablePool, read_pool, terminate
+from devmode.jobs.pool import (
+    Isotovideo,
+    PoolReading,
+    Results,
+    UnreadablePool,
+    is_running,
+    read_pool,
+    terminate,
+)
 
 SCAN_S = 0.5
 """A job appears, and is known to have ended, within about two of these."""
@@ -77,6 +86,20 @@ class Job:
 OnChange = Callable[[Job], None]
 
 
+@dataclass
+class _Run:
+    """What is known of the job in one pool directory."""
+
+    token_hash: str
+    job: Job
+    results: Results
+
+    def is_told_by(self, reading: PoolReading) -> bool:
+        """Whether a reading is of this very run: a hand-started isotovideo keeps its token."""
+        same = (self.token_hash, self.job.process) == (_hash(reading), reading.process)
+        return same and reading.process is not None
+
+
 class Registry:
     """Finds jobs and remembers them; `run` looks again and again."""
 
@@ -85,7 +108,9 @@ class Registry:
         self._database = database
         self._globs = globs
         self._host = host
-        self._running: dict[Path, tuple[str, Job]] = {}
+        self._running: dict[Path, _Run] = {}
+        self._directories: dict[int, Path] = {}
+        """Where each running job is, by its number."""
         self._problems: dict[Path, str] = {}
         self._listeners: list[OnChange] = []
 
@@ -95,7 +120,7 @@ class Registry:
 
     def running(self) -> list[Job]:
         """Return the jobs that run, the newest first."""
-        jobs = (job for _token, job in self._running.values())
+        jobs = (run.job for run in self._running.values())
         return sorted(jobs, key=lambda job: job.id, reverse=True)
 
     def ended(self, most: int = 20) -> list[Job]:
@@ -111,9 +136,9 @@ class Registry:
 
     def get(self, job_id: int) -> Job:
         """Return a job, ended ones too; raise `JobNotFound`."""
-        for _token, job in self._running.values():
-            if job.id == job_id:
-                return job
+        directory = self._directories.get(job_id)
+        if directory is not None:
+            return self._running[directory].job
         with self._database.read() as session:
             row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
         if row is None:
@@ -123,7 +148,10 @@ class Registry:
     def run(self) -> None:
         """Look twice a second, for ever (run in a greenlet)."""
         while True:
-            self.scan()
+            try:
+                self.scan()
+            except SQLAlchemyError as error:
+                log.warning("the pool directories were not read: %s", type(error).__name__)
             gevent.sleep(SCAN_S)
 
     def scan(self) -> None:
@@ -131,39 +159,59 @@ class Registry:
         seen = {Path(found) for pattern in self._globs for found in glob.iglob(pattern)}
         for directory in seen | self._running.keys():
             self._look(directory)
+            gevent.sleep(0)
         for directory in self._problems.keys() - seen:
             del self._problems[directory]
 
+    def end_forgotten(self) -> None:
+        """Note the end of jobs that ended while no devmode looked: call it after the first scan."""
+        with self._database.write() as session:
+            session.execute(
+                update(JobRow)
+                .where(
+                    JobRow.host == self._host,
+                    JobRow.ended_at.is_(None),
+                    JobRow.id.not_in(self._directories),
+                )
+                .values(ended_at=time.time(), result="ended while devmode did not run")
+            )
+
     def _look(self, directory: Path) -> None:
+        run = self._running.get(directory)
+        reading = self._read(directory, run.results if run else {})
+        if run is not None and (reading is None or not run.is_told_by(reading)):
+            # vars.json is missing for a moment whenever isotovideo rewrites it.
+            if reading is None and _still_runs(run.job):
+                return
+            self._end(directory, run, reading)
+            run = None
+        if reading is None or reading.process is None:
+            return
+        if run is None:
+            self._begin(directory, reading)
+        else:
+            self._go_on(run, reading)
+
+    def _read(self, directory: Path, results: Results) -> PoolReading | None:
         try:
-            reading = read_pool(directory)
+            return read_pool(directory, results)
         except UnreadablePool as error:
             self._tell_problem(directory, str(error))
-            reading = None
-        known = self._running.get(directory)
-        token_hash = _hash(reading) if reading else None
-        if known is not None and (reading is None or known[0] != token_hash or _is_over(reading)):
-            if reading is None and self._still_runs(known[1]):
-                return
-            self._end(directory, known[1], reading if known[0] == token_hash else None)
-            known = None
-        if reading is None or token_hash is None or reading.process is None:
-            return
-        job = self._job(directory, reading, token_hash, known[1] if known else None)
-        if job is not None and (known is None or known[1] != job):
-            self._running[directory] = (token_hash, job)
+            return None
+
+    def _begin(self, directory: Path, reading: PoolReading) -> None:
+        job = self._job(directory, reading, self._enter(directory, reading))
+        self._running[directory] = _Run(_hash(reading), job, {})
+        self._directories[job.id] = directory
+        self._tell(job)
+
+    def _go_on(self, run: _Run, reading: PoolReading) -> None:
+        job = self._job(run.job.pool_directory, reading, run.job.id)
+        if job != run.job:
+            run.job = job
             self._tell(job)
 
-    def _still_runs(self, job: Job) -> bool:
-        """vars.json is missing for a moment whenever isotovideo rewrites it."""
-        return job.process is not None and Path(f"/proc/{job.process.pid}/cwd").exists()
-
-    def _job(
-        self, directory: Path, reading: PoolReading, token_hash: str, known: Job | None
-    ) -> Job | None:
-        job_id = known.id if known else self._enter(directory, reading, token_hash)
-        if job_id is None:
-            return None
+    def _job(self, directory: Path, reading: PoolReading, job_id: int) -> Job:
         return Job(
             id=job_id,
             name=reading.name,
@@ -178,12 +226,13 @@ class Registry:
             openqa_id=reading.openqa_id,
         )
 
-    def _enter(self, directory: Path, reading: PoolReading, token_hash: str) -> int | None:
-        """Find or make the row of a job; None when it has ended before our eyes already."""
+    def _enter(self, directory: Path, reading: PoolReading) -> int:
+        """Find the row of a job that an earlier devmode process saw, or make it."""
         same = (
             JobRow.host == self._host,
             JobRow.pool_directory == str(directory),
-            JobRow.token_hash == token_hash,
+            JobRow.token_hash == _hash(reading),
+            JobRow.started_at == reading.started_at,
         )
         with self._database.write() as session:
             row = session.scalar(select(JobRow).where(*same))
@@ -191,22 +240,23 @@ class Registry:
                 row = JobRow(
                     host=self._host,
                     pool_directory=str(directory),
-                    token_hash=token_hash,
+                    token_hash=_hash(reading),
                     openqa_id=reading.openqa_id,
                     name=reading.name,
                     started_at=reading.started_at,
                 )
                 session.add(row)
                 session.flush()
-            return row.id if row.ended_at is None else None
+            row.ended_at = row.result = None
+            return row.id
 
-    def _end(self, directory: Path, job: Job, last: PoolReading | None) -> None:
-        del self._running[directory]
-        modules = job.modules
-        if last is not None:
+    def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
+        del self._running[directory], self._directories[run.job.id]
+        modules = run.job.modules
+        if last is not None and last.process is None and run.token_hash == _hash(last):
             modules = tuple(Module(m.name, m.category, m.result) for m in last.modules)
         ended = replace(
-            job,
+            run.job,
             state=JobState.ENDED,
             ended_at=time.time(),
             result=_summary(modules),
@@ -218,7 +268,7 @@ class Registry:
         with self._database.write() as session:
             session.execute(
                 update(JobRow)
-                .where(JobRow.id == job.id)
+                .where(JobRow.id == ended.id)
                 .values(ended_at=ended.ended_at, result=ended.result)
             )
         self._tell(ended)
@@ -233,8 +283,8 @@ class Registry:
             log.warning("pool directory %s is passed over: %s", directory, problem)
 
 
-def _is_over(reading: PoolReading) -> bool:
-    return reading.process is None
+def _still_runs(job: Job) -> bool:
+    return job.process is not None and is_running(job.pool_directory, job.process)
 
 
 def _hash(reading: PoolReading) -> str:

@@ -1,0 +1,161 @@
+"""Jobs as they come and go in pool directories, seen by one devmode and the next."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from devmode.cluster.database import Base, Database
+from devmode.errors import JobNotFound
+from devmode.jobs.models import JobRow
+from devmode.jobs.registry import Job, JobState, Registry
+
+Run = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    engine = create_engine(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    database = Database(engine)
+    Base.metadata.create_all(engine, tables=[JobRow.__table__])
+    yield database
+    engine.dispose()
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    directory = tmp_path / "pools" / "1"
+    directory.mkdir(parents=True)
+    return directory
+
+
+@pytest.fixture
+def isotovideo(pool: Path) -> Iterator[Run]:
+    """Starts processes that look like an isotovideo in the pool directory."""
+    started = []
+
+    def start(token: str = "abc", start: float = 1000.5) -> "subprocess.Popen[bytes]":
+        (pool / "vars.json").write_text(json.dumps({"JOBTOKEN": token, "NAME": "a job"}))
+        process = subprocess.Popen(
+            [sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE
+        )
+        started.append(process)
+        (pool / "os-autoinst.pid").write_text(str(process.pid))
+        os.utime(pool / "os-autoinst.pid", (start, start))
+        return process
+
+    yield start
+    for process in started:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.communicate()
+
+
+def registry(database: Database, pool: Path) -> Registry:
+    """A devmode that has just been started."""
+    registry = Registry(database, (str(pool.parent / "*"),), "here")
+    registry.scan()
+    registry.end_forgotten()
+    return registry
+
+
+def only(jobs: list[Job]) -> Job:
+    assert len(jobs) == 1, jobs
+    return jobs[0]
+
+
+def test_a_job_runs_until_its_isotovideo_is_gone(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    process = isotovideo()
+    jobs = registry(database, pool)
+    job = only(jobs.running())
+    assert jobs.get(job.id) is job
+    stop(process)
+    jobs.scan()
+    assert jobs.running() == []
+    assert jobs.get(job.id).state is JobState.ENDED
+    assert only(jobs.ended()).id == job.id
+
+
+def test_a_devmode_that_is_started_anew_knows_its_jobs_again(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    before, after = registry(database, pool), registry(database, pool)
+    assert only(before.running()).id == only(after.running()).id
+
+
+@pytest.mark.parametrize("token", ["another", "abc"])
+def test_the_next_run_in_the_same_directory_is_another_job_even_with_the_same_token(
+    database: Database, pool: Path, isotovideo: Run, token: str
+) -> None:
+    first = isotovideo()
+    jobs = registry(database, pool)
+    first_id = only(jobs.running()).id
+    stop(first)
+    isotovideo(token, start=2000.5)
+    jobs.scan()
+    assert only(jobs.running()).id != first_id
+    assert jobs.get(first_id).state is JobState.ENDED
+
+
+def test_a_job_that_ended_while_no_devmode_ran_is_told_as_ended(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    process = isotovideo()
+    job_id = only(registry(database, pool).running()).id
+    stop(process)
+    ended = only(registry(database, pool).ended())
+    assert (ended.id, ended.result) == (job_id, "ended while devmode did not run")
+
+
+def test_a_job_that_was_out_of_sight_for_a_while_is_itself_again(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    job_id = only(registry(database, pool).running()).id
+    assert registry(database, pool / "elsewhere").running() == []
+    again = registry(database, pool)
+    assert only(again.running()).id == job_id
+    assert again.ended() == []
+
+
+def test_settings_that_are_missing_for_a_moment_end_nothing(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    jobs = registry(database, pool)
+    (pool / "vars.json").unlink()
+    jobs.scan()
+    only(jobs.running())
+
+
+def test_a_result_that_is_written_anew_is_read_anew(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    results = pool / "testresults"
+    results.mkdir()
+    (results / "test_order.json").write_text('[{"name": "a", "category": "x"}]')
+    isotovideo()
+    jobs = registry(database, pool)
+    for result in ("na", "ok"):
+        draft = results / "draft"
+        draft.write_text(json.dumps({"result": result}))
+        draft.rename(results / "result-a.json")
+        jobs.scan()
+        assert only(jobs.running()).modules[0].result == result
+
+
+def test_an_unknown_number_is_no_job(database: Database, pool: Path) -> None:
+    for number in (1, 2**70):
+        with pytest.raises(JobNotFound):
+            registry(database, pool).get(number)
