@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from typing import cast
 
 import gevent
 import websocket
@@ -87,6 +88,26 @@ class ResponsivenessChanged:
 LinkEvent = Heard | Lost | Answered | ResponsivenessChanged
 
 
+class TooLong(websocket.WebSocketException):
+    """A message was larger than any that os-autoinst sends."""
+
+
+class _Bounded(websocket.WebSocket):
+    """A websocket that gives up on a message while it is read, before it fills the memory."""
+
+    _read = 0
+
+    def message_ended(self) -> None:
+        self._read = 0
+
+    def _recv(self, bufsize: int) -> bytes:
+        data: bytes = super()._recv(bufsize)  # type: ignore[no-untyped-call]  # as in shutdown()
+        self._read += len(data)
+        if self._read > LARGEST_MESSAGE:
+            raise TooLong
+        return data
+
+
 class Link:
     """A link that comes up by itself and stays up until it is closed."""
 
@@ -99,7 +120,7 @@ class Link:
         self._address = address
         self._hear = hear
         self._conversation = Conversation()
-        self._websocket: websocket.WebSocket | None = None
+        self._websocket: _Bounded | None = None
         self._greenlets: list[Greenlet[..., None]] = []
 
     def start(self) -> None:
@@ -135,14 +156,16 @@ class Link:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _connect(self) -> None:
-        self._websocket = websocket.create_connection(
+        connecting = websocket.create_connection(
             self._address.url(),
+            class_=_Bounded,
             timeout=HANDSHAKE_S,
             enable_multithread=True,
             skip_utf8_validation=True,
             suppress_origin=True,
         )
-        self._websocket.settimeout(None)
+        connecting.settimeout(None)
+        self._websocket = cast("_Bounded", connecting)
         self._set_state(LinkState.CONNECTED, None)
         self._carry_out(self._conversation.connected(time.monotonic()))
 
@@ -152,9 +175,7 @@ class Link:
             opcode, data = self._websocket.recv_data()
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 raise websocket.WebSocketConnectionClosedException
-            if len(data) > LARGEST_MESSAGE:
-                log.warning("a message of %d bytes from a command server is ignored", len(data))
-                continue
+            self._websocket.message_ended()
             self._take(data)
 
     def _take(self, data: bytes) -> None:
@@ -239,6 +260,8 @@ class Link:
 def _sentence_for(error: Exception) -> str:
     """Say what went wrong; texts of exceptions may hold the URL, and with it the token."""
     match error:
+        case TooLong():
+            return "The command server sent a message that is too long, more than 8 MB."
         case websocket.WebSocketBadStatusException():
             return (
                 f"The command server refused the connection (HTTP {error.status_code}):"

@@ -29,6 +29,7 @@ from devmode.commandserver.simulator.behaviours import (
     AnotherVersion,
     AnswersLate,
     ClosesAfter,
+    EndlessMessage,
     Garbage,
     HugeMessage,
     NeverAnswers,
@@ -305,6 +306,17 @@ def test_survives_what_it_cannot_read(
     ear.say(SetPauseOnFailure(True), SetPauseOnNextCommand(True))
     ear.until_paused(PauseKind.NEXT_COMMAND)
     assert ear.troubles == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_gives_up_on_a_message_without_end_and_connects_again(
+    start: Start, connect: Connect
+) -> None:
+    simulator = start(behaviour=EndlessMessage())
+    ear = connect(simulator.address)
+    ear.until_known()
+    assert simulator.connections == 2
+    assert "too long" in ear.troubles[0]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -96,6 +96,20 @@ class HugeMessage(WellBehaved):
         return [{"serial": "x" * 5_000_000, "position": 0}, message]
 
 
+class EndlessMessage(WellBehaved):
+    """Answers the first status with twenty megabytes, and has recovered from that afterwards."""
+
+    def __init__(self) -> None:
+        self._sent = False
+
+    def alters(self, message: Message) -> list[Message | str]:
+        """See `WellBehaved`."""
+        if self._sent or "running" not in message:
+            return [message]
+        self._sent = True
+        return [{"serial": "x" * 20_000_000, "position": 0}]
+
+
 class ClosesAfter(WellBehaved):
     """Ends the first connection after so many messages."""
 
