@@ -48,7 +48,7 @@ document.addEventListener("change", ({ target }) => target.form?.id === "setting
 const told = {
   message: receive,
   state: (connected) => { document.getElementById("stream-state").hidden = connected; },
-  "signed-out": () => location.assign("/sign-in"),
+  "signed-out": () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
 };
 
 /** One stream per browser: its tabs share a worker that holds it. */
@@ -82,7 +82,7 @@ const messages = document.getElementById("flash");
 new MutationObserver(() => {
   for (const message of messages.querySelectorAll(".done")) setTimeout(() => message.remove(), 6000);
 }).observe(messages, { childList: true });
-messages.addEventListener("click", ({ target }) => target.closest(".message")?.remove());
+messages.addEventListener("click", ({ target }) => target.closest("a") ?? target.closest(".message")?.remove());
 document.addEventListener("keydown", ({ key }) => key === "Escape" && messages.replaceChildren());
 
 // The start code comes behind the # of the printed address, which is never sent to the server.

@@ -171,6 +171,15 @@ class Sessions:
             raise StateChanged("The session changed meanwhile. See who controls the job now.")
         return f"You took over from {facts.developer}."
 
+    def looks(self, job_id: int, visitor: Visitor) -> None:
+        """Note who loads the page of a job: without JavaScript an owner has no other sign of life.
+
+        Costs a transaction only for an owner who would soon be away.
+        """
+        facts = self._store.session_of(job_id)
+        if facts and facts.user_id == visitor.id and facts.unattended_since is not None:
+            self._store.note_owner(job_id, visitor.id)
+
     def is_away(self, facts: SessionFacts) -> bool:
         """Whether the job has waited too long for an owner without a tab."""
         since = facts.unattended_since

@@ -213,6 +213,18 @@ class Store:
             session.execute(_mine(job_id, term).values(unattended_since=since))
             self._notices.publish(session, SESSION, job_id)
 
+    def note_owner(self, job_id: int, user_id: int) -> None:
+        """Note that somebody looks at a job; if it is the owner, they are not away."""
+        with self._database.write() as session:
+            self._attends(session, job_id, user_id)
+
+    @staticmethod
+    def _attends(session: Session, job_id: int, user_id: int) -> bool:
+        owned = update(DeveloperSession).where(
+            DeveloperSession.job_id == job_id, DeveloperSession.user_id == user_id
+        )
+        return changed_rows(session, owned.values(unattended_since=None)) == 1
+
     # Adoption
 
     def orphans(self) -> list[SessionFacts]:
@@ -283,12 +295,12 @@ class Store:
         arguments: dict[str, Any],
         revision: str | None,
     ) -> int:
-        """Leave a command for the keeper and return its number; raise `NotSessionOwner`."""
+        """Leave a command for the keeper and return its number; raise `NotSessionOwner`.
+
+        Whoever asks for something is not away.
+        """
         with self._database.write() as session:
-            owner = session.scalar(
-                select(DeveloperSession.user_id).where(DeveloperSession.job_id == job_id)
-            )
-            if owner != user_id:
+            if not self._attends(session, job_id, user_id):
                 raise NotSessionOwner("You don't control this job. Take control first.")
             command = SessionCommand(
                 job_id=job_id,

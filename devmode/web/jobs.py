@@ -19,6 +19,7 @@ def show(job_id: int) -> str:
     """Show the live view of one job."""
     feed = devmode().feed
     view = feed.view_for_page(job_id)
+    devmode().sessions.looks(job_id, visitor())
     audience = feed.audience_of(visitor(), job_id)
     return render_template("jobs/show.html", view=view, audience=audience, refresh_off=_still())
 

@@ -1,8 +1,6 @@
 """Templates into pages, regions of pages, and answers to HTMX."""
 
-from collections.abc import Collection
-
-from flask import Flask, render_template, request
+from flask import Flask, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -21,17 +19,6 @@ def job_regions(app: Flask, view: LiveView, audience: Audience) -> Regions:
         for name in JOB_REGIONS
     }
     return rendered | {"title": view.title}
-
-
-def settings_region(
-    app: Flask, view: LiveView, audience: Audience, unconfirmed: Collection[str]
-) -> Regions:
-    """Render the settings for who changed some that the command server did not confirm."""
-    return {
-        "settings": _fragment(
-            app, "jobs/_settings.html", view=view, audience=audience, unconfirmed=unconfirmed
-        )
-    }
 
 
 def list_regions(app: Flask, jobs: list[JobLine]) -> Regions:
@@ -53,13 +40,20 @@ def is_htmx() -> bool:
 
 
 def messages_answer(
-    messages: Messages, status: int = 200, regions: Regions | None = None
+    messages: Messages,
+    status: int = 200,
+    regions: Regions | None = None,
+    marks: dict[str, str] | None = None,
 ) -> Response:
-    """Answer HTMX with messages and the regions that may have changed."""
+    """Answer HTMX with messages, the regions that may have changed and marks beside settings."""
     fragments = {
         name: Markup(html)  # noqa: S704 - rendered by our own templates, which escape
         for name, html in (regions or {}).items()
         if name != "title"
     }
-    body = render_template("jobs/_answer.html", messages=messages, regions=fragments)
+    job_id = (request.view_args or {}).get("job_id")
+    page = url_for("jobs.show", job_id=job_id) if job_id else None
+    body = render_template(
+        "jobs/_answer.html", messages=messages, regions=fragments, marks=marks or {}, page=page
+    )
     return Response(body, status, mimetype="text/html")

@@ -1,16 +1,17 @@
 """Everything that a developer does to a session or to the test."""
 
-from flask import Blueprint, current_app, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from devmode.errors import DevmodeError, InvalidCommand, NotSignedIn
-from devmode.live.feed import Regions
+from devmode.errors import DevmodeError, InvalidCommand, JobNotFound, NotSignedIn
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from devmode.sessions.service import After
 from devmode.web import devmode
-from devmode.web.errors import STATUSES
-from devmode.web.rendering import is_htmx, messages_answer, settings_region
+from devmode.web.errors import STATUSES, answer
+from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
+
+NOT_CONFIRMED = "not confirmed, this is what the command server has"
 
 blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
 
@@ -94,11 +95,12 @@ def give_up(job_id: int) -> Response:
 def tell(error: DevmodeError) -> Response:
     """Tell an error on the page of the job, with what is true now."""
     job_id = (request.view_args or {}).get("job_id")
-    if isinstance(error, NotSignedIn) or job_id is None or error.code == "job_not_found":
-        raise error
+    if isinstance(error, NotSignedIn | JobNotFound) or job_id is None:
+        return answer(error)
     if is_htmx():
-        regions = devmode().feed.regions_for(visitor(), job_id) | _settings_not_confirmed(job_id)
-        return messages_answer([("error", error.sentence)], STATUSES[type(error)], regions)
+        regions = devmode().feed.regions_for(visitor(), job_id)
+        messages = [("error", error.sentence)]
+        return messages_answer(messages, STATUSES[type(error)], regions, _marks(job_id))
     flash(error.sentence, "error")
     return redirect(url_for("jobs.show", job_id=job_id), 303)
 
@@ -112,17 +114,13 @@ def _changed_settings() -> dict[str, str]:
     }
 
 
-def _settings_not_confirmed(job_id: int) -> Regions:
+def _marks(job_id: int) -> dict[str, str]:
     """Mark each setting that was to be changed and has another value still."""
-    changed = _changed_settings()
-    if not changed:
-        return {}
-    view = devmode().feed.view(job_id)
-    audience = devmode().feed.audience_of(visitor(), job_id)
-    unconfirmed = [
-        name for name, value in changed.items() if shown_setting(view.execution, name) != value
-    ]
-    return settings_region(current_app, view, audience, unconfirmed)
+    execution = devmode().feed.view(job_id).execution
+    return {
+        name: "" if shown_setting(execution, name) == value else NOT_CONFIRMED
+        for name, value in _changed_settings().items()
+    }
 
 
 def _act(job_id: int, action: str, **arguments: object) -> Response:
@@ -133,6 +131,6 @@ def _act(job_id: int, action: str, **arguments: object) -> Response:
 def _answer(job_id: int, sentence: str) -> Response:
     if is_htmx():
         regions = devmode().feed.regions_for(visitor(), job_id)
-        return messages_answer([("done", sentence)], regions=regions)
+        return messages_answer([("done", sentence)], regions=regions, marks=_marks(job_id))
     flash(sentence, "done")
     return redirect(url_for("jobs.show", job_id=job_id), 303)

@@ -1,14 +1,18 @@
 """People with browsers, a devmode served by gunicorn, and real jobs for them.
 
-Chromium comes from the operating system, not from a download of the test tool.
+Chromium comes from the operating system, not from a download of the test tool. What everyone saw in
+the end of a test is kept in test-results/, to be looked at.
 """
 
+import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Error as BrowserError
 
 from tests.chromium.server import Server
 from tests.real.job import RealJob
@@ -38,25 +42,38 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def person(browser: Browser, server: Server) -> Iterator[Person]:
+def person(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Person]:
     """Signs people in, each in a browser of their own."""
-    contexts: list[BrowserContext] = []
+    contexts: dict[str, BrowserContext] = {}
 
     def sign_in(name: str, role: str = "operator", **options: Any) -> Page:
         context = browser.new_context(**options)
-        contexts.append(context)
+        contexts[name] = context
         page = context.new_page()
         page.goto(f"{server.url}/sign-in")
-        page.fill("#name", name)
-        page.fill("#code", server.start_code)
-        page.check(f"input[value={role}]")
-        page.click("button.primary")
+        enter(page, name, server.start_code, role)
         page.wait_for_url(f"{server.url}/")
         return page
 
     yield sign_in
-    for context in contexts:
+    for name, context in contexts.items():
+        keep_screenshot(context.pages[0], f"{request.node.name}-{name}")
         context.close()
+
+
+def enter(page: Page, name: str, code: str, role: str = "operator") -> None:
+    """Fills in the sign-in and sends it."""
+    page.fill("#name", name)
+    page.fill("#code", code)
+    page.check(f"input[value={role}]")
+    page.click("button.primary")
+
+
+def keep_screenshot(page: Page, name: str) -> None:
+    file = re.sub(r"[^\w-]+", "-", name)
+    # A page that is just navigating has no picture to keep.
+    with contextlib.suppress(BrowserError):
+        page.screenshot(path=f"test-results/{file}.png", full_page=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -54,6 +55,12 @@ class Server:
                 start_new_session=True,
             )
         self._wait_until_it_answers()
+
+    def expire_logins(self) -> None:
+        """Let the time of every login be over."""
+        with sqlite3.connect(self.folder / "devmode.sqlite") as database:
+            database.execute("UPDATE logins SET expires_at = 0")
+        database.close()
 
     def kill(self) -> None:
         """Kill gunicorn with all its workers, as a power cut would."""

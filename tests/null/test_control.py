@@ -1,6 +1,7 @@
 """Who may steer: one developer at a time, never a viewer, never a form of somebody else's."""
 
 import gevent
+import pytest
 from flask import Flask
 
 from tests.null.fixtures import HTMX, Person, SignIn, Watched
@@ -92,3 +93,41 @@ def test_of_four_who_take_control_at_once_exactly_one_gets_it(
         assert session.developer == winner.name
         winner.does(shared_job, "session/release", then="stay")
         assert shared_job.view.session is None
+
+
+def test_who_is_signed_out_meanwhile_is_led_back_to_the_same_page(
+    shared_job: Watched, sign_in: SignIn
+) -> None:
+    person = sign_in("otto")
+    with person.client.session_transaction() as cookie:
+        cookie["login"] = "of yesterday"
+    answer = person.post(f"/jobs/{shared_job.id}/session")
+    assert answer.status_code == 401
+    assert f"/sign-in?next=/jobs/{shared_job.id}" in answer.text
+    assert shared_job.view.session is None
+
+
+@pytest.mark.parametrize("action", ["session", "session/release", "settings", "resume"])
+def test_a_job_that_is_not_there_is_told_so(owner: Person, action: str) -> None:
+    for htmx in (True, False):
+        answer = owner.post(f"/jobs/999999/{action}", htmx=htmx, pause_on_failure="1")
+        assert answer.status_code == 404
+
+
+@pytest.fixture
+def away_soon(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.extensions["devmode"].sessions, "_away_after_s", 1.0)
+
+
+@pytest.mark.usefixtures("away_soon")
+def test_an_owner_without_a_tab_is_away_after_a_while_unless_they_look(
+    shared_job: Watched, owner: Person, oscar: Person
+) -> None:
+    owner.takes_control(shared_job)
+    shared_job.wait_for(lambda view: view.session and view.session.away, "the owner to be away")
+    owner.get(f"/jobs/{shared_job.id}")
+    assert not shared_job.view.session.away
+    shared_job.wait_for(lambda view: view.session and view.session.away, "the owner to be away")
+    oscar.does(shared_job, "session/take-over")
+    assert owner.click(shared_job, "resume").status == 403
+    oscar.does(shared_job, "session/release", then="stay")

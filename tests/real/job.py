@@ -101,6 +101,13 @@ class RealJob:
         os.kill(self.pid, signal.SIGKILL)
         self.process.wait()
 
+    def freeze(self) -> None:
+        """Stops isotovideo alone, as a host that swaps does: its command server goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def kill_command_server(self) -> None:
         for pid in processes.members(self.pid, self.pool):
             if (
