@@ -11,7 +11,7 @@ from devmode.web.errors import STATUSES, answer
 from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
 
-NOT_CONFIRMED = "not confirmed, this is what the command server has"
+NOT_CONFIRMED = "not confirmed"
 
 blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
 
