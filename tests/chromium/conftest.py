@@ -42,8 +42,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def person(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """Signs people in, each in a browser of their own."""
+def person(
+    browser: Browser, server: Server, job: object, request: pytest.FixtureRequest
+) -> Iterator[Person]:
+    """Signs people in, each in a browser of their own that is gone before the jobs are."""
     contexts: dict[str, BrowserContext] = {}
 
     def sign_in(name: str, role: str = "operator", **options: Any) -> Page:
