@@ -51,7 +51,7 @@ class Simulator:
         """How many commands were on their way to the job at the same time, at most."""
         self.connections = 0
         self.ended = Event()
-        self.job = Job(schedule, pace_s, self._broadcast)
+        self.job = Job(schedule, pace_s, self.broadcast)
         self._token = token or secrets.token_urlsafe(12)
         self._behaviour = behaviour or WellBehaved()
         self._clients: set[_Client] = set()
@@ -99,7 +99,8 @@ class Simulator:
         for client in self._clients:
             client.close()
 
-    def _broadcast(self, message: Message) -> None:
+    def broadcast(self, message: Message) -> None:
+        """Tell every client, as POST /TOKEN/broadcast does."""
         for altered in self._behaviour.alters(message):
             text = altered if isinstance(altered, str) else json.dumps(altered, sort_keys=True)
             for client in self._clients:

@@ -1,0 +1,134 @@
+"""The processes of a bench: gunicorn as it is deployed, and helpers that are spoken to by lines."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[1]
+TICKS = os.sysconf("SC_CLK_TCK")
+START_CODE = "bench"
+MOST_FILES = 65536
+
+
+def lift_limits() -> None:
+    """Let this process and its children open as many files as the machine permits."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(MOST_FILES, hard) if hard != resource.RLIM_INFINITY else MOST_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+class Child:
+    """A child process that answers each line with a line of JSON."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        """Start it."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self) -> str:
+        """Return what it says next."""
+        assert self.process.stdout  # noqa: S101 - it is a pipe
+        line = self.process.stdout.readline()
+        if not line:
+            raise ChildProcessError(f"{self.process.args} ended")
+        return line.strip()
+
+    def tell(self, request: object) -> None:
+        """Ask for something; `line` is the answer."""
+        assert self.process.stdin  # noqa: S101 - it is a pipe
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, request: object) -> Any:
+        """Ask and wait for the answer."""
+        self.tell(request)
+        return json.loads(self.line())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin  # noqa: S101 - it is a pipe
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+class Gunicorn:
+    """devmode as `script/run` serves it, on a database and pool directories of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        """Start and wait until it answers."""
+        self.address = f"127.0.0.1:{port}"
+        environment = os.environ | {
+            "DEVMODE_DATABASE_URL": f"sqlite:///{folder / 'devmode.sqlite'}",
+            "DEVMODE_BIND": self.address,
+            "DEVMODE_POOL_DIRECTORIES": str(folder / "pools" / "*"),
+            "DEVMODE_START_CODE": START_CODE,
+            "DEVMODE_SECRET_KEY": "only for the bench",
+            "DEVMODE_STREAMS_PER_LOGIN": "100000",
+        }
+        flask = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
+        subprocess.run(flask, cwd=ROOT, env=environment, check=True, capture_output=True)
+        self._log = (folder / "gunicorn.log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"],
+            cwd=ROOT,
+            env=environment,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._wait()
+
+    @property
+    def worker(self) -> int:
+        """The pid of the process that serves."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return int(children.read_text().split()[0])
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the worker has used."""
+        fields = Path(f"/proc/{self.worker}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_kb(self) -> int:
+        """The worker's proportional set size, in kB."""
+        for line in Path(f"/proc/{self.worker}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+        raise LookupError("no Pss in smaps_rollup")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://{self.address}/sign-in", timeout=2).close()
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError("gunicorn did not answer")

@@ -1,0 +1,181 @@
+"""What is measured, each in a run of its own: fresh processes, a warm-up, then the figures."""
+
+import contextlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from bench.commandservers import KINDS
+from bench.developer import Developer
+from bench.processes import Child, Gunicorn
+
+Figures = dict[str, float]
+
+WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """devmode with so many jobs, a developer, and viewers yet to come."""
+
+    gunicorn: Gunicorn
+    servers: Child
+    viewers: Child
+    developer: Developer
+    jobs: list[int]
+    folder: Path
+
+    def open_streams(self, times: int) -> list[float]:
+        """Open so many event streams of each job; return how long each took, in ms."""
+        taken = []
+        for job in self.jobs:
+            request = (
+                f"GET /events?jobs={job} HTTP/1.1\r\nHost: {self.gunicorn.address}\r\n"
+                f"Cookie: {self.developer.cookie}\r\n\r\n"
+            )
+            taken += self.viewers.ask({"open": [self.gunicorn.address, request], "times": times})
+        return taken
+
+    def open_direct(self) -> None:
+        """Open a websocket to the command server of the first job: nothing is faster."""
+        settings = json.loads((self.folder / "pools" / "0" / "vars.json").read_text())
+        address = f"127.0.0.1:{settings['QEMUPORT'] + 1}"
+        request = (
+            f"GET /{settings['JOBTOKEN']}/ws HTTP/1.1\r\nHost: {address}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        self.viewers.ask({"open": [address, request], "times": 1})
+
+    def burst(self, kind: str, per_second: float, seconds: float) -> tuple[list[float], float]:
+        """Let messages be said; return the delays in ms and the CPU that the worker used, in s."""
+        before = self.gunicorn.cpu_s()
+        self.servers.tell({"kind": kind, "per_second": per_second, "seconds": seconds})
+        delays = self.viewers.ask({"listen": seconds})
+        self.servers.line()
+        return delays, self.gunicorn.cpu_s() - before
+
+
+@contextlib.contextmanager
+def stage(jobs: int) -> Iterator[Stage]:
+    """Set everything up, and take it down."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="devmode-bench-")))
+        (folder / "pools").mkdir()
+        servers = stack.enter_context(
+            Child("bench.commandservers", str(folder / "pools"), str(jobs))
+        )
+        servers.line()
+        viewers = stack.enter_context(Child("bench.viewers"))
+        gunicorn = stack.enter_context(Gunicorn(folder, _free_port()))
+        developer = Developer(gunicorn.address, "bench")
+        yield Stage(gunicorn, servers, viewers, developer, developer.job_ids(jobs), folder)
+
+
+def changes(kind: str, jobs: int, viewers: int, per_second: float, seconds: float) -> Figures:
+    """Measure changes on their way from the command server to the viewers of a job."""
+    with stage(jobs) as on:
+        on.open_direct()
+        on.burst(kind, per_second, WARM_UP_S)
+        floor, _ = on.burst(kind, per_second, seconds)
+        on.viewers.ask({"close": True})
+        on.open_streams(viewers)
+        on.burst(kind, per_second, WARM_UP_S)
+        delays, cpu_s = on.burst(kind, per_second, seconds)
+        return {
+            "p50 ms": median(delays),
+            "p99 ms": quantiles(delays, n=100)[98],
+            "floor p50 ms": median(floor),
+            "delivered": len(delays) / (per_second * seconds * viewers),
+            "delivered/s": len(delays) / seconds,
+            "CPU ms/1000": cpu_s / len(delays) * 1e6,
+        }
+
+
+def opening(viewers: int) -> Figures:
+    """Measure how fast a viewer sees the first state, one after the other."""
+    with stage(1) as on:
+        on.open_streams(5)
+        before = on.gunicorn.cpu_s()
+        taken = on.open_streams(viewers)
+        cpu_s = on.gunicorn.cpu_s() - before
+        return {"p50 ms": median(taken), "CPU ms each": cpu_s / viewers * 1e3}
+
+
+def clicks(count: int) -> Figures:
+    """Measure from a click to the answer that tells that the command server confirmed."""
+    with stage(1) as on:
+        job = f"/jobs/{on.jobs[0]}"
+        on.open_streams(1)
+        start, settings = [], []
+        for _ in range(count):
+            start.append(on.developer.timed_post(f"{job}/session"))
+            for value, was in (("1", "0"), ("0", "1")):
+                form = {"pause_on_failure": value, "was_pause_on_failure": was}
+                settings.append(on.developer.timed_post(f"{job}/settings", **form))
+            on.developer.timed_post(f"{job}/session/release", then="stay")
+        return {"take control p50 ms": median(start), "setting confirmed p50 ms": median(settings)}
+
+
+def pages(count: int) -> Figures:
+    """Measure what the live view and the list cost."""
+    with stage(10) as on:
+        figures = {}
+        for name, path in (("live view", f"/jobs/{on.jobs[0]}"), ("list of 10", "/")):
+            on.developer.get(path)
+            began, before = time.monotonic(), on.gunicorn.cpu_s()
+            for _ in range(count):
+                on.developer.get(path)
+            figures[f"{name} ms"] = (time.monotonic() - began) / count * 1e3
+            figures[f"{name} CPU ms"] = (on.gunicorn.cpu_s() - before) / count * 1e3
+        return figures
+
+
+def memory(jobs: int) -> Figures:
+    """Measure what a job with one viewer and its link to the command server keep, in kB of PSS."""
+    with stage(jobs) as on:
+        before = on.gunicorn.memory_kb()
+        on.open_streams(1)
+        on.burst("status", jobs, 4.0)
+        held = on.gunicorn.memory_kb()
+        on.viewers.ask({"close": True})
+        return {"start kB": before, "kB per job": (held - before) / jobs}
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+SCENARIOS = {
+    **{
+        f"{kind}, {jobs} x {viewers}, {rate}/s": (changes, (kind, jobs, viewers, rate, 5.0))
+        for kind in KINDS
+        for jobs, viewers, rate in ((1, 1, 100),)
+    },
+    **{
+        f"command, {jobs} x {viewers}, {rate}/s": (changes, ("command", jobs, viewers, rate, 5.0))
+        for jobs, viewers, rate in (
+            (100, 1, 100),
+            (500, 1, 100),
+            (1, 100, 10),
+            (1, 500, 10),
+            (1, 1, 2000),
+            (1, 100, 500),
+            (1, 500, 200),
+            (500, 1, 2000),
+        )
+    },
+    "viewer opens": (opening, (200,)),
+    "developer clicks": (clicks, (50,)),
+    "pages": (pages, (100,)),
+    **{f"memory, {jobs} jobs": (memory, (jobs,)) for jobs in (1, 100, 1000)},
+}
+"""By name: jobs x viewers of each, and messages a second for all jobs together."""
