@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -22,7 +23,7 @@ from devmode.sessions.service import Sessions
 from devmode.sessions.store import Store
 from devmode.sessions.users import Logins
 from devmode.web import Devmode, register
-from devmode.web.rendering import job_regions, list_regions
+from devmode.web.rendering import Fragments, job_regions, list_regions
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
@@ -66,14 +67,15 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     links = Links(settings.link_linger_s)
     sessions = Sessions(registry, store, links, notices, lease, away_after_s=settings.away_after_s)
     attendance = Attendance(database, notices, lease)
+    fragments = Fragments(app)
     feed = Feed(
         registry,
         sessions,
         store,
         links,
         attendance,
-        lambda view, audience: job_regions(app, view, audience),
-        lambda jobs: list_regions(app, jobs),
+        partial(job_regions, fragments),
+        partial(list_regions, fragments),
     )
     feed.listen_to(notices)
     registry.listen(feed.job_changed)

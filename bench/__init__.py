@@ -1,1 +1,1 @@
-"""How fast devmode is: real gunicorn, simulated command servers, viewers in a process of their own."""
+"""How fast devmode is: real gunicorn, simulated command servers, viewers of their own."""

@@ -1,6 +1,6 @@
 """Measures devmode and prints a table; see docs/performance.md.
 
-    python -m bench [--runs N] [--json FILE] [PART OF A SCENARIO'S NAME …]
+python -m bench [--runs N] [--json FILE] [PART OF A SCENARIO'S NAME …]
 """
 
 import argparse
@@ -31,16 +31,11 @@ def main() -> None:
     print("jobs x viewers of each job, messages a second for all jobs together\n")
     everything = {}
     for name in chosen:
-        runs = [_run(name) for _ in range(options.runs)]
+        runs = [SCENARIOS[name]() for _ in range(options.runs)]
         everything[name] = runs
         print(f"{name:28} {_row(runs)}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(everything, indent=1))
-
-
-def _run(name: str) -> Figures:
-    measure, arguments = SCENARIOS[name]
-    return measure(*arguments)
 
 
 def _row(runs: list[Figures]) -> str:

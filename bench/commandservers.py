@@ -109,7 +109,7 @@ def play(burst: Burst, jobs: list[JobFolder]) -> int:
 
 
 def _bursts() -> Iterator[Burst]:
-    for line in fileobject.FileObject(sys.stdin):
+    for line in fileobject.FileObject(sys.stdin.fileno()):
         yield msgspec.json.decode(line, type=Burst)
 
 

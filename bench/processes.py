@@ -6,7 +6,6 @@ import resource
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +29,7 @@ class Child:
 
     def __init__(self, module: str, *arguments: str) -> None:
         """Start it."""
+        self.module = module
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
@@ -43,7 +43,7 @@ class Child:
         assert self.process.stdout  # noqa: S101 - it is a pipe
         line = self.process.stdout.readline()
         if not line:
-            raise ChildProcessError(f"{self.process.args} ended")
+            raise ChildProcessError(f"{self.module} ended")
         return line.strip()
 
     def tell(self, request: object) -> None:
@@ -127,7 +127,7 @@ class Gunicorn:
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"http://{self.address}/sign-in", timeout=2).close()
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 time.sleep(0.1)
             else:
                 return

@@ -5,8 +5,9 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -15,6 +16,7 @@ from bench.developer import Developer
 from bench.processes import Child, Gunicorn
 
 Figures = dict[str, float]
+Measure = Callable[[], Figures]
 
 WARM_UP_S = 1.0
 
@@ -154,28 +156,26 @@ def _free_port() -> int:
         return port
 
 
-SCENARIOS = {
-    **{
-        f"{kind}, {jobs} x {viewers}, {rate}/s": (changes, (kind, jobs, viewers, rate, 5.0))
-        for kind in KINDS
-        for jobs, viewers, rate in ((1, 1, 100),)
-    },
-    **{
-        f"command, {jobs} x {viewers}, {rate}/s": (changes, ("command", jobs, viewers, rate, 5.0))
-        for jobs, viewers, rate in (
-            (100, 1, 100),
-            (500, 1, 100),
-            (1, 100, 10),
-            (1, 500, 10),
-            (1, 1, 2000),
-            (1, 100, 500),
-            (1, 500, 200),
-            (500, 1, 2000),
-        )
-    },
-    "viewer opens": (opening, (200,)),
-    "developer clicks": (clicks, (50,)),
-    "pages": (pages, (100,)),
-    **{f"memory, {jobs} jobs": (memory, (jobs,)) for jobs in (1, 100, 1000)},
-}
+def _changes(kind: str, jobs: int, viewers: int, per_second: float) -> tuple[str, Measure]:
+    name = f"{kind}, {jobs} x {viewers}, {per_second}/s"
+    return name, partial(changes, kind, jobs, viewers, per_second, 5.0)
+
+
+SCENARIOS: dict[str, Measure] = dict(
+    [
+        *(_changes(kind, 1, 1, 100) for kind in KINDS),
+        _changes("command", 100, 1, 100),
+        _changes("command", 500, 1, 100),
+        _changes("command", 1, 100, 10),
+        _changes("command", 1, 500, 10),
+        _changes("command", 1, 1, 2000),
+        _changes("command", 1, 100, 500),
+        _changes("command", 1, 500, 200),
+        _changes("command", 500, 1, 2000),
+        ("viewer opens", partial(opening, 200)),
+        ("developer clicks", partial(clicks, 50)),
+        ("pages", partial(pages, 100)),
+        *((f"memory, {jobs} jobs", partial(memory, jobs)) for jobs in (1, 100, 1000)),
+    ]
+)
 """By name: jobs x viewers of each, and messages a second for all jobs together."""

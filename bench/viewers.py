@@ -105,7 +105,8 @@ def answer(audience: Audience, request: dict[str, Any]) -> object:
         case {"listen": float() | int() as seconds}:
             return audience.listen(seconds)
         case {"close": True}:
-            return audience.close()
+            audience.close()
+            return None
     raise ValueError(f"unknown request {request}")
 
 

@@ -100,6 +100,16 @@ class ExecutionState:
     commands_seen: int = field(default=0, compare=False)
     """Counts backend commands; of no interest to viewers, hence not compared."""
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """The four pause settings."""
+        return (
+            self.pause_at,
+            self.pause_on_mismatch,
+            self.pause_on_next_command,
+            self.pause_on_failure,
+        )
+
     def apply(self, broadcast: Broadcast) -> "ExecutionState":
         """Return the state after `broadcast`; keys that it lacks stay as they are."""
         changes: dict[str, Any] = {}

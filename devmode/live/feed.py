@@ -7,8 +7,10 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import gevent
+import msgspec
 from gevent.event import Event
 
 from devmode.cluster.notices import Notices
@@ -19,21 +21,53 @@ from devmode.live.presence import Attendance
 from devmode.live.view import Audience, JobLine, LiveView, Session, moment
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
-from devmode.sessions.store import SESSION, SessionFacts, Store
+from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
 DASHBOARD = 0
 """Stands for the list of jobs where a job's number would."""
-BREATH_S = 0.01
-"""Changes within this time reach the viewers as one."""
+BREATH_S = 0.005
+"""A change is told at once; those that follow within this time are told together."""
 FIRST_STATUS_S = 0.5
 """How long a page waits for the first status, so that it needn't show "connecting"."""
 
 log = logging.getLogger(__name__)
 
 Regions = dict[str, str]
-Render = Callable[[LiveView, Audience], Regions]
-RenderJobs = Callable[[list[JobLine]], Regions]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One rendered region of a page."""
+
+    shown: object
+    """All that its html depends on: as long as that is equal, it need not be rendered again."""
+    html: str
+
+
+Rendered = dict[str, Region]
+Render = Callable[[LiveView, Audience, Rendered], Rendered]
+"""Renders a view for an audience, taking over what the last rendering has already."""
+RenderJobs = Callable[[list[JobLine]], Rendered]
+
+
+@dataclass(frozen=True)
+class News:
+    """Regions of one subject that changed; the same object for all who are told the same."""
+
+    subject: int
+    regions: Regions
+
+    @cached_property
+    def message(self) -> bytes:
+        """The news as streams send them, in JSON."""
+        about = {"dashboard": True} if self.subject == DASHBOARD else {"job": self.subject}
+        regions = {name: html for name, html in self.regions.items() if name != "title"}
+        return msgspec.json.encode(about | {"title": self.regions.get("title"), "regions": regions})
+
+    def followed_by(self, later: "News") -> "News":
+        """Return both as one."""
+        return News(self.subject, self.regions | later.regions)
 
 
 @dataclass
@@ -44,23 +78,32 @@ class Subscription:
     tabs: Counter[int]
     audiences: dict[int, Audience] = field(default_factory=dict)
     """As which audience it was last sent something, by subject."""
-    pending: dict[int, Regions] = field(default_factory=dict)
+    pending: dict[int, News] = field(default_factory=dict)
     ready: Event = field(default_factory=Event)
     signed_out: bool = False
     gone: bool = False
 
-    def offer(self, subject: int, regions: Regions) -> None:
+    def offer(self, news: News) -> None:
         """Replace what waits to be sent by what is newer."""
-        if not regions:
+        if not news.regions:
             return
-        self.pending.setdefault(subject, {}).update(regions)
+        waiting = self.pending.get(news.subject)
+        self.pending[news.subject] = waiting.followed_by(news) if waiting else news
         self.ready.set()
 
-    def take(self) -> dict[int, Regions]:
+    def take(self) -> list[News]:
         """Take everything that waits."""
         self.ready.clear()
         pending, self.pending = self.pending, {}
-        return pending
+        return list(pending.values())
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What the database says about a job; read anew only after a notice."""
+
+    session: SessionFacts | None = None
+    events: tuple[EventFacts, ...] = ()
 
 
 @dataclass
@@ -68,8 +111,11 @@ class _Channel:
     """One job, or the list of jobs, with those who watch it."""
 
     subscribers: list[Subscription] = field(default_factory=list)
-    sent: dict[Audience, Regions] = field(default_factory=dict)
+    sent: dict[Audience, Rendered] = field(default_factory=lambda: defaultdict(dict))
     changed: Event = field(default_factory=Event)
+    recorded: _Recorded = field(default_factory=_Recorded)
+    outdated: bool = True
+    """Whether `recorded` has to be read again."""
 
 
 class Feed:
@@ -110,7 +156,10 @@ class Feed:
             channel.subscribers.append(subscription)
             if len(channel.subscribers) == 1:
                 gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
-            subscription.offer(subject, self._regions(subject, visitor))
+            recorded = self._read(subject)
+            audience = self._audience(subject, visitor, recorded)
+            rendered = self._rendered(subject, audience, recorded, {})
+            subscription.offer(News(subject, _html(rendered)))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -129,9 +178,12 @@ class Feed:
 
     def view(self, job_id: int) -> LiveView:
         """Compose the live view of a job; raise `JobNotFound`."""
+        return self._view(job_id, self._read(job_id))
+
+    def _view(self, job_id: int, recorded: _Recorded) -> LiveView:
         job = self._registry.get(job_id)
         link = self._links.of(job_id)
-        facts = self._store.session_of(job_id)
+        facts = recorded.session
         return LiveView(
             job=job,
             execution=link.execution if link else ExecutionState(),
@@ -139,8 +191,13 @@ class Feed:
             trouble=link.trouble if link else None,
             session=self._session(facts) if facts else None,
             revision=self._sessions.revision_of(facts) if facts else "",
-            events=self._store.events_of(job_id),
+            events=recorded.events,
         )
+
+    def _read(self, subject: int) -> _Recorded:
+        if subject == DASHBOARD:
+            return _Recorded()
+        return _Recorded(self._store.session_of(subject), self._store.events_of(subject))
 
     def view_for_page(self, job_id: int) -> LiveView:
         """Compose the live view with a link that stays open until the page's stream follows."""
@@ -161,18 +218,13 @@ class Feed:
 
     def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
         """Tell which audience of a job somebody belongs to."""
-        facts = self._store.session_of(job_id)
-        if facts is not None and facts.user_id == visitor.id and facts.open:
-            return Audience.OWNER
-        return {
-            Role.ADMINISTRATOR: Audience.ADMINISTRATOR,
-            Role.OPERATOR: Audience.OPERATOR,
-            Role.VIEWER: Audience.VIEWER,
-        }[visitor.role]
+        return _audience_of(visitor, self._store.session_of(job_id))
 
     def regions_for(self, visitor: Visitor, job_id: int) -> Regions:
         """Render every region of a job's page as this visitor may see it."""
-        return self._render(self.view(job_id), self.audience_of(visitor, job_id))
+        recorded = self._read(job_id)
+        audience = _audience_of(visitor, recorded.session)
+        return _html(self._render(self._view(job_id, recorded), audience, {}))
 
     def touch(self, subject: int) -> None:
         """Note that something about a job changed, and so perhaps about the list."""
@@ -186,9 +238,15 @@ class Feed:
             self._sessions.job_ended(job.id)
         self.touch(job.id)
 
+    def session_changed(self, job_id: int) -> None:
+        """Note that the database has something new about a job."""
+        if job_id in self._channels:
+            self._channels[job_id].outdated = True
+        self.touch(job_id)
+
     def listen_to(self, notices: Notices) -> None:
-        """Have changes of sessions touch their job."""
-        notices.listen(SESSION, lambda subject: self.touch(int(subject)))
+        """Hear of changes of sessions."""
+        notices.listen(SESSION, lambda subject: self.session_changed(int(subject)))
 
     def _listen(self, job: Job) -> None:
         if job.state is JobState.RUNNING and job.id not in self._listenings:
@@ -205,36 +263,41 @@ class Feed:
     def _serve(self, subject: int, channel: _Channel) -> None:
         while channel.subscribers:
             channel.changed.wait()
-            gevent.sleep(BREATH_S)
             channel.changed.clear()
-            by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
-            for subscription in channel.subscribers:
-                by_audience[self._audience(subject, subscription.visitor)].append(subscription)
-            for audience, subscribers in by_audience.items():
-                news = self._news(subject, audience, channel)
-                for subscription in subscribers:
-                    # Someone who became the owner, say, needs every region of the new audience.
-                    known = subscription.audiences.get(subject) is audience
-                    subscription.audiences[subject] = audience
-                    subscription.offer(subject, news if known else channel.sent[audience])
+            self._tell(subject, channel)
+            gevent.sleep(BREATH_S)
 
-    def _news(self, subject: int, audience: Audience, channel: _Channel) -> Regions:
-        """Render for an audience and keep what differs from what it was sent last."""
-        rendered = self._regions_of(subject, audience)
-        last = channel.sent.get(audience, {})
-        channel.sent[audience] = rendered
-        return {name: html for name, html in rendered.items() if last.get(name) != html}
+    def _tell(self, subject: int, channel: _Channel) -> None:
+        if channel.outdated:
+            # Before the reading, during which it may become so again.
+            channel.outdated = False
+            channel.recorded = self._read(subject)
+        by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
+        for subscription in channel.subscribers:
+            audience = self._audience(subject, subscription.visitor, channel.recorded)
+            by_audience[audience].append(subscription)
+        for audience, subscribers in by_audience.items():
+            last = channel.sent[audience]
+            rendered = self._rendered(subject, audience, channel.recorded, last)
+            channel.sent[audience] = rendered
+            news = News(subject, _html(rendered, last))
+            for subscription in subscribers:
+                # Someone who became the owner, say, needs every region of the new audience.
+                known = subscription.audiences.get(subject) is audience
+                subscription.audiences[subject] = audience
+                subscription.offer(news if known else News(subject, _html(rendered)))
 
-    def _audience(self, subject: int, visitor: Visitor) -> Audience:
-        return Audience.VIEWER if subject == DASHBOARD else self.audience_of(visitor, subject)
+    def _audience(self, subject: int, visitor: Visitor, recorded: _Recorded) -> Audience:
+        if subject == DASHBOARD:
+            return Audience.VIEWER
+        return _audience_of(visitor, recorded.session)
 
-    def _regions(self, subject: int, visitor: Visitor) -> Regions:
-        return self._regions_of(subject, self._audience(subject, visitor))
-
-    def _regions_of(self, subject: int, audience: Audience) -> Regions:
+    def _rendered(
+        self, subject: int, audience: Audience, recorded: _Recorded, last: Rendered
+    ) -> Rendered:
         if subject == DASHBOARD:
             return self._render_jobs(self.jobs())
-        return self._render(self.view(subject), audience)
+        return self._render(self._view(subject, recorded), audience, last)
 
     def _session(self, facts: SessionFacts) -> Session:
         return Session(
@@ -261,6 +324,28 @@ class Feed:
             started_at=moment(job.started_at),
             result=job.result,
         )
+
+
+def _audience_of(visitor: Visitor, facts: SessionFacts | None) -> Audience:
+    if facts is not None and facts.user_id == visitor.id and facts.open:
+        return Audience.OWNER
+    return _AUDIENCES[visitor.role]
+
+
+_AUDIENCES = {
+    Role.ADMINISTRATOR: Audience.ADMINISTRATOR,
+    Role.OPERATOR: Audience.OPERATOR,
+    Role.VIEWER: Audience.VIEWER,
+}
+
+
+def _html(rendered: Rendered, last: Rendered | None = None) -> Regions:
+    """Return the regions as text; with `last` only those that differ from it."""
+    return {
+        name: region.html
+        for name, region in rendered.items()
+        if not last or name not in last or last[name].html != region.html
+    }
 
 
 def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:

@@ -1,37 +1,78 @@
 """Templates into pages, regions of pages, and answers to HTMX."""
 
+from collections.abc import Callable
+
 from flask import Flask, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from devmode.live.feed import Regions
+from devmode.live.feed import Region, Regions, Rendered
 from devmode.live.view import Audience, JobLine, LiveView
-
-JOB_REGIONS = ("status", "session", "actions", "settings", "release", "schedule", "timeline")
 
 Messages = list[tuple[str, str]]
 
+SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
+    "status": lambda view, _audience: view.headline,
+    "session": lambda view, audience: (view.job.state, view.session, view.revision, audience),
+    "actions": lambda view, audience: (
+        view.execution.pause,
+        view.execution.tags is None,
+        view.execution.supports_pausing,
+        view.can_steer,
+        view.warnings,
+        view.revision,
+        audience,
+    ),
+    "settings": lambda view, audience: (
+        view.execution.known,
+        view.execution.supports_pausing,
+        view.execution.settings,
+        view.settings_editable(audience),
+        view.current_module,
+        view.job.modules,
+    ),
+    "release": lambda view, audience: (view.job.state, view.revision, audience),
+    "schedule": lambda view, _audience: (view.current_module, view.job.modules),
+    "timeline": lambda view, _audience: view.events,
+}
+"""The regions of a job's page, each with all that its html depends on."""
 
-def job_regions(app: Flask, view: LiveView, audience: Audience) -> Regions:
-    """Render every region of a job's page; nothing in it is personal."""
-    rendered = {
-        name: _fragment(app, f"jobs/_{name}.html", view=view, audience=audience)
-        for name in JOB_REGIONS
-    }
-    return rendered | {"title": view.title}
+
+class Fragments:
+    """Templates rendered for nobody's request: for the stream, the same for all of an audience."""
+
+    def __init__(self, app: Flask) -> None:
+        """Use the templates and routes of `app`."""
+        self._templates = app.jinja_env
+        self._urls = app.url_map.bind("localhost")
+
+    def render(self, template: str, **context: object) -> str:
+        """Render one; nothing in it may be personal."""
+        return self._templates.get_template(template).render(url_for=self._url_for, **context)
+
+    def _url_for(self, endpoint: str, **values: object) -> str:
+        return self._urls.build(endpoint, values)
 
 
-def list_regions(app: Flask, jobs: list[JobLine]) -> Regions:
+def job_regions(
+    fragments: Fragments, view: LiveView, audience: Audience, last: Rendered
+) -> Rendered:
+    """Render the regions of a job's page that show something else than they did `last`."""
+    rendered = {}
+    for name, shown_by in SHOWN.items():
+        shown = shown_by(view, audience)
+        before = last.get(name)
+        if before is not None and before.shown == shown:
+            rendered[name] = before
+            continue
+        html = fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
+        rendered[name] = Region(shown, html)
+    return rendered | {"title": Region(None, view.title)}
+
+
+def list_regions(fragments: Fragments, jobs: list[JobLine]) -> Rendered:
     """Render the list of jobs."""
-    return {"jobs": _fragment(app, "jobs/_jobs.html", jobs=jobs)}
-
-
-def _fragment(app: Flask, template: str, **context: object) -> str:
-    """Render a template for nobody's request: the stream's, the same for all of an audience."""
-    urls = app.url_map.bind("localhost")
-    return app.jinja_env.get_template(template).render(
-        url_for=lambda endpoint, **values: urls.build(endpoint, values), **context
-    )
+    return {"jobs": Region(None, fragments.render("jobs/_jobs.html", jobs=jobs))}
 
 
 def is_htmx() -> bool:

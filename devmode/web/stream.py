@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import gevent
-import msgspec
 from flask import Blueprint, Response, request
 from gevent import Greenlet
 from gevent.event import Event
@@ -13,7 +12,7 @@ from gevent.socket import socket, wait_read
 
 from devmode.cluster.notices import Notices
 from devmode.errors import InvalidCommand, TooMany
-from devmode.live.feed import DASHBOARD, Feed, Regions, Subscription
+from devmode.live.feed import DASHBOARD, Feed, Subscription
 from devmode.sessions.users import LOGIN, Logins
 from devmode.web import devmode
 from devmode.web.security import visitor
@@ -100,18 +99,11 @@ def _stream(
             if subscription.signed_out:
                 yield b"event: signed-out\ndata: \n\n"
                 return
-            changed = subscription.take()
-            yield b"".join(_event(*change) for change in changed.items()) or b": \n\n"
+            events = [b"data: %b\n\n" % news.message for news in subscription.take()]
+            yield b"".join(events) or b": \n\n"
         yield b"event: farewell\ndata: \n\n"
     finally:
         watch.kill(block=False)
         _open[login_id] -= 1
         del _subscriptions[id(subscription)]
         feed.unsubscribe(subscription)
-
-
-def _event(subject: int, regions: Regions) -> bytes:
-    message: dict[str, object] = {"job": subject} if subject != DASHBOARD else {"dashboard": True}
-    message["title"] = regions.get("title")
-    message["regions"] = {name: html for name, html in regions.items() if name != "title"}
-    return b"data: " + msgspec.json.encode(message) + b"\n\n"

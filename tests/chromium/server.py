@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -83,7 +82,7 @@ class Server:
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/sign-in", timeout=2).close()
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 time.sleep(0.1)
             else:
                 return
