@@ -135,9 +135,9 @@ class LiveView:
 
     @property
     def _running_title(self) -> str:
-        ahead = {module.full_name for module in self._modules_ahead()}
-        if self.execution.pause_at in ahead:
-            return f"Will pause at module {self.execution.pause_at}"
+        chosen = self.execution.pause_at
+        if chosen and any(module.full_name == chosen for module in self._modules_ahead()):
+            return f"Will pause at module {chosen}"
         return "Running"
 
     @property
