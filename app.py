@@ -16,8 +16,12 @@ from devmode.cluster.notices import Notices
 from devmode.config import Settings, WrongSetting, load
 from devmode.extensions import csrf, db, migrate
 from devmode.jobs.registry import Registry
+from devmode.jobs.screenshots import request_mark
 from devmode.live.feed import Feed
+from devmode.live.lookers import Lookers
 from devmode.live.presence import Attendance
+from devmode.live.screens import Screens
+from devmode.live.watches import Watches
 from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import Store
@@ -67,6 +71,13 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     links = Links(settings.link_linger_s)
     sessions = Sessions(registry, store, links, notices, lease, away_after_s=settings.away_after_s)
     attendance = Attendance(database, notices, lease)
+    screens = Screens(
+        registry,
+        Lookers(database, lease),
+        Watches(),
+        request_mark(settings.secret_key),
+        settings.link_linger_s,
+    )
     fragments = Fragments(app)
     feed = Feed(
         registry,
@@ -74,10 +85,12 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         store,
         links,
         attendance,
+        screens,
         partial(job_regions, fragments),
         partial(list_regions, fragments),
     )
     feed.listen_to(notices)
+    screens.listen(feed.show, feed.touch)
     registry.listen(feed.job_changed)
     logins = Logins(database, notices, settings.login_lifetime_s)
 
@@ -86,6 +99,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         while True:
             lease.take()
             attendance.enter_again()
+            screens.enter_again()
             lease.renew_forever()
             sessions.drop_all()
 
@@ -93,10 +107,14 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         lease.take()
         registry.scan()
         registry.end_forgotten()
-        for run in (live, notices.run, registry.run, sessions.run):
+        for run in (live, notices.run, registry.run, sessions.run, screens.run):
             gevent.spawn(run).link_exception(_log_failure)
 
-    return Devmode(settings, sessions, feed, logins, notices, start, lease.give_back)
+    def stop() -> None:
+        screens.stop()
+        lease.give_back()
+
+    return Devmode(settings, sessions, feed, logins, notices, start, stop)
 
 
 def _log_failure(greenlet: "Greenlet[..., None]") -> None:

@@ -26,9 +26,10 @@ async function swap(name, html) {
   showRendered(region);
 }
 
-function receive({ title, regions }) {
+function receive({ title, regions, picture }) {
   if (title) document.title = title;
-  for (const [name, html] of Object.entries(regions)) swap(name, html);
+  for (const [name, html] of Object.entries(regions ?? {})) swap(name, html);
+  if (picture) document.dispatchEvent(new CustomEvent("devmode:picture", { detail: picture }));
 }
 
 document.addEventListener("focusout", () => setTimeout(() => {

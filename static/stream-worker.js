@@ -1,7 +1,7 @@
 // Holds the one event stream of this browser and hands what it says to the tabs that watch.
 
 const tabs = new Map(); // port -> { subject, heardAt }
-const latest = new Map(); // subject -> its regions and title as last told, for tabs that come later
+const latest = new Map(); // subject -> its regions, title and picture as last told, for tabs that come later
 const PING_MS = 15000;
 let stream = null;
 let watched = "";
@@ -27,6 +27,7 @@ function receive({ data }) {
   const known = latest.get(subject) ?? { regions: {} };
   latest.set(subject, {
     title: message.title ?? known.title,
+    picture: message.picture ?? known.picture,
     regions: { ...known.regions, ...message.regions },
   });
   for (const [port, tab] of tabs) if (tab.subject === subject) tell(port, "message", message);

@@ -43,3 +43,14 @@ class Presence(Base):
     job_id: Mapped[int] = mapped_column(primary_key=True, index=True)
     user_id: Mapped[int] = mapped_column(primary_key=True)
     tabs: Mapped[int]
+
+
+class Looker(Base):
+    """A process in which somebody looks at the screen of a job; lapses with the process."""
+
+    __tablename__ = "lookers"
+
+    process_id: Mapped[str] = mapped_column(
+        ForeignKey("processes.id", ondelete="CASCADE"), primary_key=True
+    )
+    job_id: Mapped[int] = mapped_column(primary_key=True, index=True)

@@ -1,33 +1,28 @@
 """Reads one pool directory: isotovideo's working directory, and hostile until proven otherwise.
 
-Only regular files of limited size directly below the directory are opened, never through a
-symlink, never blocking (there are FIFOs). What is half-written or missing means "not now". Of
-`vars.json` only the settings named here are looked at, since it holds passwords and the token.
+Its files are opened as `files.py` says. Of `vars.json` and `job.json` only the settings named here
+are looked at, since they hold passwords and the token.
 """
 
 import os
 import signal
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from devmode.commandserver.address import JobToken
 from devmode.errors import JobNotRunning, NotPermitted
+from devmode.jobs.files import contents, json_contents, opened
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
 """What isotovideo takes when `vars.json` names none (bmwqemu.pm)."""
+DEFAULT_TIME_LIMIT_S: Final = 7200
+"""What an openQA worker takes when MAX_JOB_TIME is not set (Constants.pm)."""
 SMALL: Final = 64 << 10
 LARGE: Final = 1 << 20
 RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UnreadablePool(Exception):
@@ -66,6 +61,11 @@ class PoolReading:
     modules: tuple[ScheduledModule, ...]
     current_module: str | None
     openqa_id: int | None
+    no_video: bool
+    """NOVIDEO: there are no pictures of a screen that does not change."""
+    machine_gone: bool
+    time_limit_s: int | None
+    """MAX_JOB_TIME; None where nothing limits the job."""
 
 
 Results = dict[str, tuple[tuple[int, int, int], str]]
@@ -79,8 +79,8 @@ def read_pool(directory: Path, results: Results | None = None) -> PoolReading | 
     same: most of a long schedule's time would go there. Raises `UnreadablePool`.
     """
     try:
-        with _opened(directory, None) as pool:
-            settings = _json(pool, "vars.json", LARGE)
+        with opened(directory) as pool:
+            settings = json_contents(pool, "vars.json", LARGE)
             if not isinstance(settings, dict):
                 return None
             return _reading(directory, pool, settings, {} if results is None else results)
@@ -125,8 +125,9 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
         token = JobToken(str(settings.get("JOBTOKEN") or ""))
     except ValueError as error:
         raise UnreadablePool(f"its job token can't be used: {error}") from error
-    status = _json(pool, "autoinst-status.json", SMALL)
-    job = _json(pool, "job.json", LARGE)
+    status = json_contents(pool, "autoinst-status.json", SMALL)
+    job = json_contents(pool, "job.json", LARGE)
+    job = job if isinstance(job, dict) else {}
     modules = _modules(pool, results)
     current = status.get("current_test") if isinstance(status, dict) else None
     return PoolReading(
@@ -138,14 +139,17 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
         process=_process(directory, pool),
         modules=modules,
         current_module=_full_name(current, modules),
-        openqa_id=_integer(job.get("id")) if isinstance(job, dict) else None,
+        openqa_id=_integer(job.get("id")),
+        no_video=_is_true(settings.get("NOVIDEO")),
+        machine_gone=_machine_is_gone(directory, pool),
+        time_limit_s=_time_limit(settings, job),
     )
 
 
 def _modules(pool: int, results: Results) -> tuple[ScheduledModule, ...]:
     try:
-        with _opened("testresults", pool) as folder:
-            order = _json(folder, "test_order.json", LARGE)
+        with opened("testresults", pool) as folder:
+            order = json_contents(folder, "test_order.json", LARGE)
             entries = order if isinstance(order, list) else []
             modules = [
                 (name, str(entry.get("category", "")))
@@ -168,7 +172,7 @@ def _result(folder: int, name: str, results: Results) -> str:
         return ""
     version = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
     if name not in results or results[name][0] != version:
-        content = _json(folder, file, RESULT)
+        content = json_contents(folder, file, RESULT)
         value = content.get("result") if isinstance(content, dict) else None
         results[name] = version, value if isinstance(value, str) and len(value) < 32 else ""
     return results[name][1]
@@ -184,9 +188,32 @@ def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None
 
 
 def _process(directory: Path, pool: int) -> Isotovideo | None:
-    text = _text(pool, "os-autoinst.pid", 64)
+    pid = _pid(pool, "os-autoinst.pid")
+    return _isotovideo(directory, pid) if pid is not None else None
+
+
+def _machine_is_gone(directory: Path, pool: int) -> bool:
+    """Whether there was a QEMU, and it has ended; other backends leave no trace of theirs."""
+    pid = _pid(pool, "qemu.pid")
+    return pid is not None and _isotovideo(directory, pid) is None
+
+
+def _pid(pool: int, name: str) -> int | None:
+    text = contents(pool, name, 64)
     pid = _integer((text or b"").decode("ascii", "replace").strip())
-    return _isotovideo(directory, pid) if pid is not None and pid > 1 else None
+    return pid if pid is not None and pid > 1 else None
+
+
+def _time_limit(settings: dict[str, Any], job: dict[str, Any]) -> int | None:
+    """MAX_JOB_TIME, after which the openQA worker kills the job; nothing kills any other job.
+
+    Whoever sets it for a job without a worker wants to be reminded all the same.
+    """
+    for named in (settings, job.get("settings")):
+        limit = _integer(named.get("MAX_JOB_TIME")) if isinstance(named, dict) else None
+        if limit:
+            return limit
+    return DEFAULT_TIME_LIMIT_S if "id" in job else None
 
 
 def _isotovideo(directory: Path, pid: int) -> Isotovideo | None:
@@ -214,42 +241,13 @@ def _port(value: Any, default: int) -> int:
     return number if number is not None and 0 <= number < 60000 else default
 
 
+def _is_true(value: Any) -> bool:
+    """Perl's truth."""
+    return value not in (0, "0", "", None, False)
+
+
 def _integer(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _json(directory: int, name: str, most: int) -> Any:
-    text = _text(directory, name, most)
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-def _text(directory: int, name: str, most: int) -> bytes | None:
-    try:
-        descriptor = os.open(name, _FILE, dir_fd=directory)
-    except OSError:
-        return None
-    try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _opened(path: Path | str, parent: int | None) -> Iterator[int]:
-    descriptor = os.open(path, _DIRECTORY, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

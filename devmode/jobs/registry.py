@@ -75,6 +75,9 @@ class Job:
     vnc: str | None = None
     process: Isotovideo | None = None
     openqa_id: int | None = None
+    no_video: bool = False
+    machine_gone: bool = False
+    time_limit_s: int | None = None
 
     def terminate(self) -> None:
         """Tell the isotovideo to end; raise `JobNotRunning` or `NotPermitted`."""
@@ -224,6 +227,9 @@ class Registry:
             vnc=f"{self._host}:{reading.vnc}",
             process=reading.process,
             openqa_id=reading.openqa_id,
+            no_video=reading.no_video,
+            machine_gone=reading.machine_gone,
+            time_limit_s=reading.time_limit_s,
         )
 
     def _enter(self, directory: Path, reading: PoolReading) -> int:

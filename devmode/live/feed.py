@@ -17,7 +17,10 @@ from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.screenshots import Picture
+from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
+from devmode.live.screens import Screens
 from devmode.live.view import Audience, JobLine, LiveView, Session, moment
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
@@ -79,6 +82,8 @@ class Subscription:
     audiences: dict[int, Audience] = field(default_factory=dict)
     """As which audience it was last sent something, by subject."""
     pending: dict[int, News] = field(default_factory=dict)
+    frames: dict[int, Frame] = field(default_factory=dict)
+    """The newest picture that waits to be sent, by job."""
     ready: Event = field(default_factory=Event)
     signed_out: bool = False
     gone: bool = False
@@ -90,6 +95,16 @@ class Subscription:
         waiting = self.pending.get(news.subject)
         self.pending[news.subject] = waiting.followed_by(news) if waiting else news
         self.ready.set()
+
+    def show(self, frame: Frame) -> None:
+        """Replace the picture that waits to be sent by a newer one."""
+        self.frames[frame.job_id] = frame
+        self.ready.set()
+
+    def take_frames(self) -> list[Frame]:
+        """Take the pictures that wait."""
+        frames, self.frames = list(self.frames.values()), {}
+        return frames
 
     def take(self) -> list[News]:
         """Take everything that waits."""
@@ -128,6 +143,7 @@ class Feed:
         store: Store,
         links: Links,
         attendance: Attendance,
+        screens: Screens,
         render: Render,
         render_jobs: RenderJobs,
     ) -> None:
@@ -137,6 +153,7 @@ class Feed:
         self._store = store
         self._links = links
         self._attendance = attendance
+        self._screens = screens
         self._render = render
         self._render_jobs = render_jobs
         self._channels: dict[int, _Channel] = defaultdict(_Channel)
@@ -150,7 +167,7 @@ class Feed:
         subscription = Subscription(visitor, Counter(subjects))
         for subject in subscription.tabs:
             if subject != DASHBOARD:
-                self._listen(self._registry.get(subject))
+                self._watch(self._registry.get(subject), subscription)
                 self._attendance.enter(subject, visitor.id, subscription.tabs[subject])
             channel = self._channels[subject]
             channel.subscribers.append(subscription)
@@ -169,6 +186,7 @@ class Feed:
             channel.subscribers.remove(subscription)
             if subject != DASHBOARD:
                 self._attendance.leave(subject, subscription.visitor.id, subscription.tabs[subject])
+                self._screens.leave(subject)
             if not channel.subscribers:
                 del self._channels[subject]
                 channel.changed.set()
@@ -192,7 +210,18 @@ class Feed:
             session=self._session(facts) if facts else None,
             revision=self._sessions.revision_of(facts) if facts else "",
             events=recorded.events,
+            screen_facts=self._screens.of(job).facts,
         )
+
+    def picture_of(self, job_id: int) -> Picture | None:
+        """Return the latest picture of a job's screen; raise `JobNotFound`."""
+        return self._screens.of(self._registry.get(job_id)).picture
+
+    def show(self, frame: Frame) -> None:
+        """Hand a new picture to those who watch the job."""
+        if frame.job_id in self._channels:
+            for subscription in self._channels[frame.job_id].subscribers:
+                subscription.show(frame)
 
     def _read(self, subject: int) -> _Recorded:
         if subject == DASHBOARD:
@@ -203,6 +232,7 @@ class Feed:
         """Compose the live view with a link that stays open until the page's stream follows."""
         job = self._registry.get(job_id)
         if job.state is JobState.RUNNING:
+            self._screens.glance(job)
             known = Event()
             listening = self._links.listen(job, lambda _event: known.set())
             if not listening.link.execution.known:
@@ -236,6 +266,7 @@ class Feed:
         """Note what the registry says of a job."""
         if job.state is JobState.ENDED:
             self._sessions.job_ended(job.id)
+            self._screens.job_ended(job.id)
         self.touch(job.id)
 
     def session_changed(self, job_id: int) -> None:
@@ -248,8 +279,14 @@ class Feed:
         """Hear of changes of sessions."""
         notices.listen(SESSION, lambda subject: self.session_changed(int(subject)))
 
-    def _listen(self, job: Job) -> None:
-        if job.state is JobState.RUNNING and job.id not in self._listenings:
+    def _watch(self, job: Job, subscription: Subscription) -> None:
+        if job.state is not JobState.RUNNING:
+            return
+        self._screens.look(job)
+        picture = self._screens.of(job).picture
+        if picture is not None:
+            subscription.show(Frame(job.id, picture))
+        if job.id not in self._listenings:
             self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
 
     @staticmethod

@@ -13,6 +13,7 @@ from functools import cached_property
 from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.registry import Job, JobState, Module
+from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.sessions.actions import shown_setting
 from devmode.sessions.store import EventFacts
 
@@ -112,6 +113,12 @@ class LiveView:
     session: Session | None
     revision: str
     events: tuple[EventFacts, ...]
+    screen_facts: ScreenFacts
+
+    @property
+    def screen(self) -> ScreenView:
+        """What is said about the screen, besides the picture."""
+        return screen_view(self.job, self.screen_facts)
 
     @cached_property
     def headline(self) -> Headline:

@@ -25,7 +25,7 @@ class Devmode:
     start: Callable[[], None]
     """Begin to keep, scan and renew: to be called once, by the process that serves."""
     stop: Callable[[], None]
-    """Give the lease back."""
+    """Withdraw what this process asked for and give the lease back."""
 
 
 def devmode() -> Devmode:
@@ -35,11 +35,11 @@ def devmode() -> Devmode:
 
 def register(app: Flask, parts: Devmode) -> None:
     """Add every route, error page and header to the application."""
-    from devmode.web import accounts, errors, jobs, security, steering, stream
+    from devmode.web import accounts, errors, jobs, screen, security, steering, stream
 
     app.extensions["devmode"] = parts
     security.register(app)
     errors.register(app)
-    for module in (accounts, jobs, steering, stream):
+    for module in (accounts, jobs, screen, steering, stream):
         app.register_blueprint(module.blueprint)
     stream.listen_to(parts.notices)

@@ -1,5 +1,7 @@
 """The pages: the list of jobs and the live view of one."""
 
+import time
+
 from flask import Blueprint, render_template, request
 
 from devmode.web import devmode
@@ -21,7 +23,14 @@ def show(job_id: int) -> str:
     view = feed.view_for_page(job_id)
     devmode().sessions.looks(job_id, visitor())
     audience = feed.audience_of(visitor(), job_id)
-    return render_template("jobs/show.html", view=view, audience=audience, refresh_off=_still())
+    return render_template(
+        "jobs/show.html",
+        view=view,
+        picture=feed.picture_of(job_id),
+        audience=audience,
+        now=time.time(),
+        refresh_off=_still(),
+    )
 
 
 def _still() -> bool:

@@ -32,6 +32,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.job.modules,
     ),
     "release": lambda view, audience: (view.job.state, view.revision, audience),
+    "screen": lambda view, _audience: view.screen,
     "schedule": lambda view, _audience: (view.current_module, view.job.modules),
     "timeline": lambda view, _audience: view.events,
 }

@@ -1,5 +1,6 @@
 """The stream of server-sent events: one per browser, shared by its tabs."""
 
+import fcntl
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ blueprint = Blueprint("stream", __name__)
 HEARTBEAT_S = 10.0
 """Nobody tells that a browser has gone; only a write that fails does."""
 AUTHORISED_FOR_S = 30.0
+HELD_BACK_S = 0.05
+"""How soon to look again whether a slow browser has room for a picture."""
+UNSENT = 0x894B
+"""SIOCOUTQNSD of Linux' sockios.h: how much of what was written has not been sent yet."""
 RETRY_MS = 1000
 MOST_JOBS = 100
 
@@ -41,8 +46,9 @@ def events() -> Response:
     if _open[watcher.login_id] >= devmode().settings.streams_per_login:
         raise TooMany("This browser has too many event streams open. Close some tabs.")
     subscription = devmode().feed.subscribe(watcher, subjects)
-    watch = gevent.spawn(_watch_connection, request.environ.get("gunicorn.socket"), subscription)
-    stream = _stream(devmode().feed, devmode().logins, subscription, watch)
+    connection = request.environ.get("gunicorn.socket")
+    watch = gevent.spawn(_watch_connection, connection, subscription)
+    stream = _stream(devmode().feed, devmode().logins, subscription, watch, connection)
     return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
@@ -80,8 +86,20 @@ def _subjects(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def _has_room(connection: socket | None) -> bool:
+    """Whether all that was written is on its way: pictures wait, and are replaced, until then."""
+    if connection is None:
+        return True
+    unsent = fcntl.ioctl(connection.fileno(), UNSENT, b"\0" * 4)
+    return not any(unsent)
+
+
 def _stream(
-    feed: Feed, logins: Logins, subscription: Subscription, watch: "Greenlet[..., None]"
+    feed: Feed,
+    logins: Logins,
+    subscription: Subscription,
+    watch: "Greenlet[..., None]",
+    connection: socket | None,
 ) -> Iterator[bytes]:
     login_id = subscription.visitor.login_id
     _open[login_id] += 1
@@ -90,7 +108,7 @@ def _stream(
     try:
         yield b"retry: %d\n\n" % RETRY_MS
         while not _draining.is_set():
-            subscription.ready.wait(HEARTBEAT_S)
+            subscription.ready.wait(HELD_BACK_S if subscription.frames else HEARTBEAT_S)
             if subscription.gone:
                 return
             if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
@@ -99,11 +117,19 @@ def _stream(
             if subscription.signed_out:
                 yield b"event: signed-out\ndata: \n\n"
                 return
-            events = [b"data: %b\n\n" % news.message for news in subscription.take()]
-            yield b"".join(events) or b": \n\n"
+            events = _events(subscription, connection)
+            if events or not subscription.frames:
+                yield events or b": \n\n"
         yield b"event: farewell\ndata: \n\n"
     finally:
         watch.kill(block=False)
         _open[login_id] -= 1
         del _subscriptions[id(subscription)]
         feed.unsubscribe(subscription)
+
+
+def _events(subscription: Subscription, connection: socket | None) -> bytes:
+    messages = [news.message for news in subscription.take()]
+    if subscription.frames and _has_room(connection):
+        messages += [frame.message for frame in subscription.take_frames()]
+    return b"".join(b"data: %b\n\n" % message for message in messages)

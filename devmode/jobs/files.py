@@ -1,0 +1,54 @@
+"""Opens files of a pool directory, which is hostile until proven otherwise.
+
+Only regular files of limited size directly below a directory that is held open, never through a
+symlink, never blocking (there are FIFOs). What is half-written or missing means "not now".
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@contextmanager
+def opened(path: Path | str, parent: int | None = None) -> Iterator[int]:
+    """Hold a directory open, itself no symlink; raise `OSError`."""
+    descriptor = os.open(path, _DIRECTORY, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def contents(directory: int, name: str, most: int) -> bytes | None:
+    """Read a regular file of at most `most` bytes; None for whatever else there is."""
+    try:
+        descriptor = os.open(name, _FILE, dir_fd=directory)
+    except OSError:
+        return None
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
+
+
+def json_contents(directory: int, name: str, most: int) -> Any:
+    """Read a JSON file as `contents` does; None when it holds no JSON."""
+    text = contents(directory, name, most)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None

@@ -1,0 +1,225 @@
+"""The screens of the SUTs: kept fresh while somebody looks, read once for all who do.
+
+Pictures are written only on request (`devmode/jobs/screenshots.py`). The request stands from the
+first looker of any process to the last; one that was left behind by a process that died is
+withdrawn by whichever process lives on this host.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+from gevent import Greenlet
+from gevent.event import Event
+
+from devmode.errors import NotPermitted
+from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.screenshots import (
+    FOLDER,
+    Picture,
+    ask_for_pictures,
+    is_asking,
+    live_place,
+    read_picture,
+    remove_old_pictures,
+    result_place,
+    stop_asking,
+)
+from devmode.live.frame import Frame
+from devmode.live.lookers import Lookers
+from devmode.live.screenview import ScreenFacts
+from devmode.live.watches import Watches
+
+TICK_S = 1.0
+"""How long a request that vanished, or a picture that was not told, goes unnoticed."""
+POLL_S = 0.2
+"""How often to look where the system tells nothing by itself."""
+SWEEP_S = 3.0
+
+log = logging.getLogger(__name__)
+
+Show = Callable[[Frame], None]
+Tell = Callable[[int], None]
+
+
+@dataclass
+class Screen:
+    """What is known of one job's screen in this process."""
+
+    picture: Picture | None = None
+    problem: str | None = None
+    """Why there are no live pictures."""
+
+    @property
+    def facts(self) -> ScreenFacts:
+        """What the page wants to know besides the picture."""
+        if self.picture is None:
+            return ScreenFacts(problem=self.problem)
+        return ScreenFacts(True, self.picture.place.folder == FOLDER, self.problem)
+
+
+@dataclass
+class _Looked:
+    job: Job
+    screen: Screen
+    lookers: int = 0
+    wake: Event = field(default_factory=Event)
+    keeping: "Greenlet[..., None] | None" = None
+    leaving: "Greenlet[..., None] | None" = None
+
+
+class Screens:
+    """Looks at screens for the viewers of this process."""
+
+    def __init__(
+        self, registry: Registry, lookers: Lookers, watches: Watches, mark: bytes, linger_s: float
+    ) -> None:
+        """Look at nothing yet; requests carry `mark` and stand `linger_s` longer than needed."""
+        self._registry = registry
+        self._lookers = lookers
+        self._watches = watches
+        self._mark = mark
+        self._linger_s = linger_s
+        self._looked: dict[int, _Looked] = {}
+        self._show: Show = lambda _frame: None
+        self._tell: Tell = lambda _job_id: None
+
+    def listen(self, show: Show, tell: Tell) -> None:
+        """Hand every new picture to `show`, and to `tell` the job whose facts changed."""
+        self._show = show
+        self._tell = tell
+
+    def look(self, job: Job) -> None:
+        """Keep the screen of a running job fresh until `leave`."""
+        looked = self._looked.get(job.id) or self._begin(job)
+        looked.lookers += 1
+        if looked.leaving is not None:
+            looked.leaving.kill(block=False)
+            looked.leaving = None
+
+    def leave(self, job_id: int) -> None:
+        """Look no longer; the last one out turns off the light, a little later."""
+        looked = self._looked.get(job_id)
+        if looked is None:
+            return
+        looked.lookers -= 1
+        if looked.lookers == 0:
+            looked.leaving = gevent.spawn_later(self._linger_s, self._end, job_id)
+
+    def glance(self, job: Job) -> None:
+        """Keep a screen fresh for a moment: for a page whose stream is yet to come, if any."""
+        self.look(job)
+        self.leave(job.id)
+
+    def of(self, job: Job) -> Screen:
+        """Return what is known of a job's screen; causes no pictures to be written."""
+        looked = self._looked.get(job.id)
+        if looked is not None:
+            return looked.screen
+        screen = Screen()
+        if job.state is JobState.ENDED:
+            return screen  # its pool directory may be another job's by now
+        _refresh(screen, job.pool_directory)
+        return screen
+
+    def job_ended(self, job_id: int) -> None:
+        """Take the last picture and let go."""
+        if job_id in self._looked:
+            self._end(job_id)
+
+    def enter_again(self) -> None:
+        """Note the looked-at jobs anew after a lost lease."""
+        self._lookers.enter_again()
+
+    def stop(self) -> None:
+        """Let go of everything: this process ends."""
+        for job_id in list(self._looked):
+            self._end(job_id)
+
+    def run(self) -> None:
+        """Withdraw the requests that nobody needs any more, for ever (run in a greenlet)."""
+        while True:
+            self.sweep()
+            gevent.sleep(SWEEP_S)
+
+    def sweep(self) -> None:
+        """Withdraw the requests of processes that died."""
+        asking = [job for job in self._registry.running() if self._asks_for_nobody(job)]
+        if asking:
+            looked_at = self._lookers.looked_at()
+            for job in asking:
+                if job.id not in looked_at:
+                    stop_asking(job.pool_directory, self._mark)
+
+    def _asks_for_nobody(self, job: Job) -> bool:
+        return job.id not in self._looked and is_asking(job.pool_directory, self._mark)
+
+    def _begin(self, job: Job) -> _Looked:
+        looked = self._looked[job.id] = _Looked(job, Screen())
+        _refresh(looked.screen, job.pool_directory)
+        self._lookers.enter(job.id)
+        looked.keeping = gevent.spawn(self._keep, looked)
+        looked.keeping.link_exception(_log_failure)
+        return looked
+
+    def _end(self, job_id: int) -> None:
+        looked = self._looked.pop(job_id)
+        for greenlet in (looked.keeping, looked.leaving):
+            if greenlet is not None and greenlet is not gevent.getcurrent():
+                greenlet.kill(block=False)
+        self._watches.remove(looked.wake)
+        self._lookers.leave(job_id)
+        if job_id not in self._lookers.looked_at():
+            stop_asking(looked.job.pool_directory, self._mark)
+
+    def _keep(self, looked: _Looked) -> None:
+        directory = looked.job.pool_directory
+        while True:
+            self._ask(looked)
+            watched = self._watches.add(directory, looked.wake)
+            remove_old_pictures(directory, self._mark)
+            until = time.monotonic() + (TICK_S if watched else POLL_S)
+            while (left_s := until - time.monotonic()) > 0:
+                self._read(looked)
+                looked.wake.wait(left_s)
+                looked.wake.clear()
+
+    def _read(self, looked: _Looked) -> None:
+        before = looked.screen.facts
+        if _refresh(looked.screen, looked.job.pool_directory) and looked.screen.picture:
+            self._show(Frame(looked.job.id, looked.screen.picture))
+        if looked.screen.facts != before:
+            self._tell(looked.job.id)
+
+    def _ask(self, looked: _Looked) -> None:
+        problem = None
+        try:
+            ask_for_pictures(looked.job.pool_directory, self._mark)
+        except NotPermitted as error:
+            problem = error.sentence
+        except OSError as error:
+            problem = f"The pool directory can't be used: {error.strerror}."
+        if problem != looked.screen.problem:
+            looked.screen.problem = problem
+            self._tell(looked.job.id)
+
+
+def _refresh(screen: Screen, directory: Path) -> bool:
+    """Read the picture if there is a newer one; tell whether there was."""
+    place = live_place(directory)
+    if place is None and (screen.picture is None or screen.problem):
+        place = result_place(directory)
+    if place is None or (screen.picture is not None and screen.picture.place == place):
+        return False
+    picture = read_picture(directory, place)
+    if picture is None:
+        return False
+    screen.picture = picture
+    return True
+
+
+def _log_failure(greenlet: "Greenlet[..., None]") -> None:
+    log.error("a screen is no longer watched", exc_info=greenlet.exc_info)

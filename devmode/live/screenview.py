@@ -1,0 +1,55 @@
+"""What the page says about the SUT's screen, besides showing the picture. Pure."""
+
+from dataclasses import dataclass
+
+from devmode.jobs.registry import Job, JobState
+
+
+@dataclass(frozen=True)
+class ScreenFacts:
+    """What there is of a screen."""
+
+    has_picture: bool = False
+    is_live: bool = False
+    """False for a screenshot of the results, shown for want of a live picture."""
+    problem: str | None = None
+    """Why there are no live pictures."""
+
+
+@dataclass(frozen=True)
+class ScreenView:
+    """Words about the screen: in the place of a picture, and below it."""
+
+    cover: str = ""
+    note: str = ""
+
+
+def screen_view(job: Job, facts: ScreenFacts) -> ScreenView:
+    """Say why there is no picture, or what one should know about the one there is."""
+    if not facts.has_picture:
+        return ScreenView(cover=_cover(job, facts), note=facts.problem or "")
+    return ScreenView(note=_note(job, facts))
+
+
+def _cover(job: Job, facts: ScreenFacts) -> str:
+    if job.state is JobState.ENDED:
+        return "No picture of this job was kept."
+    if facts.problem:
+        return "No picture can be shown."
+    if job.no_video:
+        return "NOVIDEO is set: isotovideo writes no picture before the screen changes."
+    if not job.modules:
+        return "The SUT starts…"
+    return "Waiting for the first picture…"
+
+
+def _note(job: Job, facts: ScreenFacts) -> str:
+    if job.state is JobState.ENDED:
+        return "The last picture of this job."
+    if facts.problem:
+        return f"{facts.problem} Until then the latest screenshot of the results is shown."
+    if job.machine_gone:
+        return "The virtual machine is off. This was its last picture."
+    if not facts.is_live:
+        return "A screenshot of the results, until the first live picture comes."
+    return ""
