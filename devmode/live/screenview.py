@@ -52,4 +52,4 @@ def _note(job: Job, facts: ScreenFacts) -> str:
         return "The virtual machine is off. This was its last picture."
     if not facts.is_live:
         return "A screenshot of the results, until the first live picture comes."
-    return ""
+    return "A picture comes whenever the screen changes."

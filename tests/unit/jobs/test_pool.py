@@ -194,3 +194,51 @@ def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(
     assert child.wait(10) == -signal.SIGTERM
     with pytest.raises(JobNotRunning):
         terminate(pool, reading.process)
+
+
+@pytest.mark.parametrize(
+    ("settings", "job", "limit_s"),
+    [
+        ({}, {}, None),
+        ({"MAX_JOB_TIME": 600}, {}, 600),
+        ({"MAX_JOB_TIME": "600"}, {"id": 7}, 600),
+        ({}, {"id": 7}, 7200),
+        ({}, {"id": 7, "settings": {"MAX_JOB_TIME": "900"}}, 900),
+        ({"MAX_JOB_TIME": "soon"}, {"id": 7, "settings": "none"}, 7200),
+        ({"MAX_JOB_TIME": -1}, {}, None),
+    ],
+)
+def test_a_job_of_a_worker_or_with_a_limit_of_its_own_is_limited(
+    pool: Path, settings: dict[str, Any], job: dict[str, Any], limit_s: int | None
+) -> None:
+    write(pool / "vars.json", SETTINGS | settings)
+    write(pool / "job.json", job)
+    reading = read_pool(pool)
+    assert reading
+    assert reading.time_limit_s == limit_s
+
+
+@pytest.mark.parametrize(
+    ("value", "no_video"), [(1, True), ("1", True), ("0", False), (None, False)]
+)
+def test_a_job_may_write_no_video(pool: Path, value: Any, no_video: bool) -> None:
+    write(pool / "vars.json", SETTINGS | {"NOVIDEO": value})
+    reading = read_pool(pool)
+    assert reading
+    assert reading.no_video is no_video
+
+
+def test_a_machine_is_gone_once_its_qemu_has_ended(
+    pool: Path, child: subprocess.Popen[bytes]
+) -> None:
+    def is_gone() -> bool:
+        reading = read_pool(pool)
+        assert reading
+        return reading.machine_gone
+
+    assert not is_gone()
+    (pool / "qemu.pid").write_text(f"{child.pid}\n")
+    assert not is_gone()
+    child.kill()
+    child.wait()
+    assert is_gone()

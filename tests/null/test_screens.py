@@ -1,0 +1,212 @@
+"""Screens of real jobs: pictures are written while somebody looks, and by nobody's leave else."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from sqlalchemy import create_engine
+
+from devmode.cluster.database import Base, Database
+from devmode.cluster.leases import Lease
+from devmode.jobs.registry import Job, Registry
+from devmode.jobs.screenshots import request_mark
+from devmode.live.frame import Frame
+from devmode.live.lookers import Lookers
+from devmode.live.screens import Screens
+from devmode.live.watches import Watches
+from tests.null.fixtures import Person, StartWatched, until
+from tests.real.fixtures import StartJob
+from tests.real.job import RealJob
+
+MARK = request_mark("only for tests")
+
+
+class Process:
+    """As much of a devmode process as looks at screens."""
+
+    def __init__(self, database: Database, pools: str, watches: Watches) -> None:
+        self.lease = Lease(database, "here")
+        self.lease.take()
+        self.renewing = gevent.spawn(self.lease.renew_forever)
+        self.registry = Registry(database, (pools,), "here")
+        self.registry.scan()
+        self.screens = Screens(self.registry, Lookers(database, self.lease), watches, MARK, 0)
+        self.frames: list[Frame] = []
+        self.screens.listen(self.frames.append, lambda _job_id: None)
+
+    def look(self, real: RealJob) -> Job:
+        job: Job = until(lambda: self._find(real), "the job to be found")
+        self.screens.look(job)
+        return job
+
+    def _find(self, real: RealJob) -> Job | None:
+        self.registry.scan()
+        running = self.registry.running()
+        return next((job for job in running if job.pool_directory == real.pool), None)
+
+    def die(self) -> None:
+        """Goes without a word, as by kill -9, and long enough ago for its lease to have lapsed."""
+        gevent.kill(self.renewing)
+        for looked in self.screens._looked.values():
+            gevent.kill(looked.keeping)
+        self.screens._looked.clear()
+        self.lease.give_back()
+
+
+StartProcess = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartProcess]:
+    """Starts processes that share a database and look at all jobs of this run."""
+    database = Database(create_engine(f"sqlite:///{tmp_path / 'devmode.sqlite'}"))
+    Base.metadata.create_all(database.engine)
+    pools = str(tmp_path_factory.getbasetemp() / "pool*")
+    processes: list[Process] = []
+
+    def start(watches: Watches | None = None) -> Process:
+        processes.append(Process(database, pools, watches or Watches()))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.screens.stop()
+        gevent.kill(process.renewing)
+
+
+def pictures(real: RealJob) -> list[str]:
+    return [name for name in os.listdir(real.pool / "qemuscreenshot") if name != "last.png"]
+
+
+def test_pictures_are_written_while_somebody_looks_and_no_longer(
+    start: StartProcess, null_job: StartJob
+) -> None:
+    real = null_job("boot/menu_visible", "shell/small_steps", STAIRS=60)
+    real.wait_for(lambda: real.results().get("boot-menu_visible") == "ok", 15, "the first module")
+    assert not pictures(real)
+    process = start()
+    job = process.look(real)
+    until(lambda: len(process.frames) >= 3, "three pictures")
+    assert (real.pool / "live_log").read_bytes() == MARK
+    # What was caused is cleaned up all the while: once a second, but for the last one.
+    until(lambda: len(process.frames) >= 8, "eight pictures")
+    assert len(pictures(real)) < 8
+    process.screens.leave(job.id)
+    until(lambda: not (real.pool / "live_log").exists(), "the end of the request")
+    before = pictures(real)
+    assert len(before) <= 2
+    frames = len(process.frames)
+    typed = real.log.count("type_string")
+    until(lambda: real.log.count("type_string") > typed + 3, "the job to go on")
+    assert pictures(real) == before
+    assert len(process.frames) == frames
+
+
+def test_a_request_that_vanishes_is_made_again(start: StartProcess, null_job: StartJob) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    start().look(real)
+    until((real.pool / "live_log").exists, "the request")
+    (real.pool / "live_log").unlink()
+    until((real.pool / "live_log").exists, "the request")
+
+
+def test_a_worker_that_wants_pictures_too_keeps_its_request(
+    start: StartProcess, null_job: StartJob
+) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    process = start()
+    job = process.look(real)
+    until((real.pool / "live_log").exists, "the request")
+    (real.pool / "live_log").write_bytes(b"")
+    process.screens.leave(job.id)
+    until(lambda: job.id not in process.screens._looked, "the end of the looking")
+    assert (real.pool / "live_log").exists()
+
+
+def test_the_request_stands_until_the_last_process_looks_away(
+    start: StartProcess, null_job: StartJob
+) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    first, second = start(), start()
+    job = first.look(real)
+    second.look(real)
+    until((real.pool / "live_log").exists, "the request")
+    first.screens.leave(job.id)
+    until(lambda: job.id not in first.screens._looked, "the end of the looking")
+    assert (real.pool / "live_log").exists()
+    second.screens.leave(job.id)
+    until(lambda: not (real.pool / "live_log").exists(), "the end of the request")
+
+
+def test_the_request_of_a_process_that_died_is_withdrawn_by_another(
+    start: StartProcess, null_job: StartJob
+) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    first, second = start(), start()
+    first.look(real)
+    until((real.pool / "live_log").exists, "the request")
+    second.screens.sweep()
+    assert (real.pool / "live_log").exists()
+    first.die()
+    second.registry.scan()
+    second.screens.sweep()
+    assert not (real.pool / "live_log").exists()
+
+
+def test_without_inotify_pictures_are_polled_for(start: StartProcess, null_job: StartJob) -> None:
+    class NoWatches(Watches):
+        def _start(self) -> None:
+            raise OSError("no instance is left")
+
+    real = null_job("boot/menu_visible", "shell/small_steps")
+    process = start(NoWatches())
+    process.look(real)
+    until(lambda: len(process.frames) >= 3, "three pictures")
+
+
+def test_a_picture_is_told_within_thirty_milliseconds(
+    start: StartProcess, null_job: StartJob
+) -> None:
+    """Ten times that, since this machine may be busy: the figure is the measurement's business."""
+    real = null_job("boot/menu_visible", "shell/command_line", PAUSE_AT="shell-command_line")
+    real.wait_for_pause()
+    process = start()
+    process.look(real)
+    until(lambda: process.frames, "the first picture")
+    folder = real.pool / "qemuscreenshot"
+    (folder / "2000000000.1.png").write_bytes(process.frames[-1].picture.data)
+    told = len(process.frames)
+    began = time.monotonic()
+    (folder / "last.png").unlink()
+    (folder / "last.png").symlink_to("2000000000.1.png")
+    until(lambda: len(process.frames) > told, "the picture", 2)
+    assert time.monotonic() - began < 0.3
+
+
+def test_a_page_shows_the_picture_and_keeps_it_by_its_version(
+    null: StartWatched, owner: Person
+) -> None:
+    job = null("boot/menu_visible", "shell/command_line", PAUSE_AT="shell-command_line")
+    job.real.wait_for_pause()
+    path = f"/jobs/{job.id}/screen.png"
+    owner.get(f"/jobs/{job.id}")
+    job.wait_for(lambda view: view.screen_facts.is_live, "the first picture")
+    page = owner.get(f"/jobs/{job.id}").text
+    version = page.split(f"{path}?v=")[1].split('"')[0]
+    picture = owner.get(f"{path}?v={version}")
+    assert (picture.mimetype, picture.data[:4]) == ("image/png", b"\x89PNG")
+    assert "immutable" in picture.headers["Cache-Control"]
+    assert "private" in picture.headers["Cache-Control"]
+    assert "immutable" not in owner.get(f"{path}?v=another").headers["Cache-Control"]
+    again = owner.client.get(path, headers={"If-None-Match": picture.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_where_there_is_no_picture_the_page_says_why(null: StartWatched, owner: Person) -> None:
+    job = null("boot/menu_visible", PAUSE_AT="boot-menu_visible", NOVIDEO=1)
+    assert "NOVIDEO is set" in owner.get(f"/jobs/{job.id}").text
+    assert owner.get(f"/jobs/{job.id}/screen.png").status_code == 404
+    assert owner.get("/jobs/999999/screen.png").status_code == 404
