@@ -4,10 +4,10 @@
 
 A gunicorn with one worker watches one pool directory, in which this program plays isotovideo: it
 writes two pictures a second and points `last.png` to each. Viewers are event streams of one
-process, all on the loopback. Delay: from the moment before the link is set to the moment when a viewer has
-the last byte. CPU: of the gunicorn worker, per delivered picture, less what it uses with the same
-viewers and no pictures. With `--fetch` a viewer also gets
-each picture by its URL, as it would if the stream only announced pictures.
+process, all on the loopback. Delay: from the moment before the link is set to the moment when a
+viewer has the last byte. CPU: of the gunicorn worker, per delivered picture, less what it uses with
+the same viewers and no pictures. With `--fetch` a viewer also gets each picture by its URL, as it
+would if the stream only announced pictures.
 """
 
 import argparse
