@@ -13,6 +13,7 @@ from devmode.commandserver.link import LinkState
 from devmode.config import Settings
 from devmode.jobs.registry import Job, JobState, Module
 from devmode.live.feed import Rendered
+from devmode.live.screenview import ScreenFacts
 from devmode.live.view import Audience, LiveView, Session
 from devmode.sessions.store import EventFacts
 from devmode.web.rendering import SHOWN, Fragments, job_regions
@@ -31,7 +32,7 @@ RUNNING = ExecutionState(
 SESSION = Session(
     "olivia", datetime(2026, 1, 1, tzinfo=UTC), 1, open=True, requested_by=None, away=False
 )
-VIEW = LiveView(JOB, RUNNING, LinkState.CONNECTED, None, None, "1.0", ())
+VIEW = LiveView(JOB, RUNNING, LinkState.CONNECTED, None, None, "1.0", (), ScreenFacts())
 
 
 def executions() -> list[ExecutionState]:
@@ -67,6 +68,10 @@ def views() -> list[LiveView]:
         replace(VIEW, job=ended),
         replace(VIEW, job=further),
         replace(VIEW, job=replace(JOB, vnc=None)),
+        replace(VIEW, job=replace(JOB, no_video=True)),
+        replace(VIEW, job=replace(JOB, machine_gone=True), screen_facts=ScreenFacts(True, True)),
+        replace(VIEW, screen_facts=ScreenFacts(True, True)),
+        replace(VIEW, screen_facts=ScreenFacts(True, False, "It is not permitted.")),
         *(
             replace(VIEW, session=session)
             for session in (
