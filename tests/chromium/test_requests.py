@@ -14,9 +14,11 @@ from tests.chromium.server import Server
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all of this file: none of these requests changes anything."""
     server = Server(tmp_path_factory.mktemp("devmode"))
-    server.start()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 def status_of(url: str, data: bytes | None = None, **headers: str) -> int:
