@@ -10,9 +10,11 @@ import gevent
 from flask import Flask
 from gevent import Greenlet
 
+from devmode.cluster.boards import board_of
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.cluster.postgresql import engine_options
 from devmode.config import Settings, WrongSetting, load
 from devmode.extensions import csrf, db, migrate
 from devmode.jobs.registry import Registry
@@ -22,6 +24,7 @@ from devmode.live.lookers import Lookers
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
 from devmode.live.watches import Watches
+from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import Store
@@ -45,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config |= {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
         "TRUSTED_HOSTS": settings.trusted_hosts,
         "MAX_CONTENT_LENGTH": 64 << 10,
         "MAX_FORM_PARTS": 100,
@@ -65,11 +69,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     lease = Lease(database, settings.host)
-    notices = Notices(database, lease)
-    registry = Registry(database, settings.pool_globs, settings.host)
+    notices = Notices(board_of(database), lease)
+    registry = Registry(database, notices, settings.pool_globs, settings.host)
     store = Store(database, notices, lease)
     links = Links(settings.link_linger_s)
-    sessions = Sessions(registry, store, links, notices, lease, away_after_s=settings.away_after_s)
+    keeping = Keeping(registry, store, links, notices, lease)
+    sessions = Sessions(registry, store, keeping, notices, away_after_s=settings.away_after_s)
     attendance = Attendance(database, notices, lease)
     screens = Screens(
         registry,
@@ -91,27 +96,32 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     )
     feed.listen_to(notices)
     screens.listen(feed.show, feed.touch)
+    registry.listen(keeping.job_changed)
     registry.listen(feed.job_changed)
+    database.listen(feed.anything_changed)
     logins = Logins(database, notices, settings.login_lifetime_s)
 
-    def live() -> None:
-        """Take a lease and renew it; when it is lost, drop everything and begin anew."""
-        while True:
-            lease.take()
-            attendance.enter_again()
-            screens.enter_again()
-            lease.renew_forever()
-            sessions.drop_all()
+    def let_go() -> None:
+        """After a lapse of the lease: what others took over is theirs."""
+        keeping.let_go()
+        attendance.enter_again()
+        screens.enter_again()
 
     def start() -> None:
         lease.take()
-        registry.scan()
         registry.end_forgotten()
-        for run in (live, notices.run, registry.run, sessions.run, screens.run):
+        for run in (
+            lambda: lease.run(let_go),
+            notices.run,
+            registry.run,
+            keeping.run,
+            screens.run,
+        ):
             gevent.spawn(run).link_exception(_log_failure)
 
     def stop() -> None:
         screens.stop()
+        keeping.retire()
         lease.give_back()
 
     return Devmode(settings, sessions, feed, logins, notices, start, stop)

@@ -11,7 +11,7 @@ import gevent  # noqa: E402
 
 bind = os.environ.get("DEVMODE_BIND", "127.0.0.1:8000")
 worker_class = "gevent"
-workers = 1
+workers = int(os.environ.get("DEVMODE_WORKERS", "1"))
 worker_connections = 4000
 timeout = 30
 graceful_timeout = 5

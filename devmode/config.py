@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 PREFIX = "DEVMODE_"
+MOST_WORKERS = 64
+DATABASES = ("sqlite:", "postgresql:", "postgresql+psycopg:")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -27,7 +29,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every setting; the environment name is the field's in capitals after `DEVMODE_`."""
 
     database_url: str = ""
-    """SQLAlchemy URL; empty means `instance/devmode.sqlite`."""
+    """SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`; empty means
+    `instance/devmode.sqlite`."""
+    workers: int = 1
+    """How many processes serve on this address."""
     bind: str = "127.0.0.1:8000"
     """Address and port to serve on, as `HOST:PORT`."""
     pool_directories: str = ""
@@ -72,6 +77,9 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
     except msgspec.ValidationError as error:
         raise WrongSetting(f"A setting of devmode is wrong: {error}.") from error
     _check_bind(settings.bind)
+    _check_database(settings.database_url)
+    if not 0 < settings.workers <= MOST_WORKERS:
+        raise WrongSetting(f"DEVMODE_WORKERS is {settings.workers}; 1 to {MOST_WORKERS} will do.")
     return msgspec.structs.replace(
         settings,
         database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
@@ -121,6 +129,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 _NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
+
+
+def _check_database(url: str) -> None:
+    if url and not url.startswith(DATABASES):
+        # The URL may hold a password.
+        raise WrongSetting(
+            "DEVMODE_DATABASE_URL must begin with sqlite:/// or with postgresql+psycopg://."
+        )
 
 
 def _check_bind(bind: str) -> None:

@@ -15,7 +15,8 @@
     ├── CommandServerUnreachable
     ├── IncompatibleCommandServer
     ├── CommandNotConfirmed
-    └── OutcomeUnknown
+    ├── OutcomeUnknown
+    └── DatabaseAway
 
 Each has a `code` for programs, and its text is a sentence for people that says what happened
 and what to do. Only the web layer knows which HTTP status belongs to which error.
@@ -121,3 +122,9 @@ class OutcomeUnknown(DevmodeError):
     """The link or the process was lost while a command was on its way."""
 
     code = "outcome_unknown"
+
+
+class DatabaseAway(DevmodeError):
+    """The database can't be reached, or can't be written."""
+
+    code = "database_away"

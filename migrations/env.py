@@ -13,6 +13,9 @@ with db.engine.connect() as connection:
     if connection.dialect.name == "sqlite":
         # SQLite alters a table by making it anew, and would delete what refers to the old one.
         connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
+    else:
+        # A big table takes longer than any request of devmode may.
+        connection.connection.driver_connection.execute("SET statement_timeout = 0")
     context.configure(
         connection=connection,
         target_metadata=db.metadata,

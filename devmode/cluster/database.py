@@ -1,23 +1,28 @@
-"""Transactions on the one database that all processes share.
+"""Transactions on the one database that all processes share: SQLite or PostgreSQL.
 
-SQLite under gevent: a `busy_timeout` would block the whole hub while another process writes, so
-it is 0, what writes begins with `BEGIN IMMEDIATE`, and waiting for the write lock is a sleep that
-lets other greenlets run.
+A database that can't be reached is a state, not an accident: whoever wants something of it gets
+`DatabaseAway`, those who listen are told, and the lease, renewed every second, finds out when it
+is back.
 """
 
-import random
-import sqlite3
-import time
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, event
-from sqlalchemy.exc import OperationalError
+import gevent
+from sqlalchemy import CursorResult, Engine, Executable
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-WRITE_LOCK_TIMEOUT_S = 10.0
-"""How long a writer waits for the others: far longer than any transaction of devmode takes."""
+from devmode.cluster import postgresql, sqlite
+from devmode.errors import DatabaseAway, InvalidCommand
+
+PATIENCE_S = 12.0
+"""How long a database that keeps the connection but does not answer is waited for."""
+AWAY = "The database can't be reached just now. Nothing was changed; try again in a few seconds."
+
+log = logging.getLogger(__name__)
 
 
 class Base(DeclarativeBase):
@@ -28,27 +33,70 @@ class Database:
     """Short transactions that either read or write."""
 
     def __init__(self, engine: Engine) -> None:
-        """Prepare `engine`; SQLite gets WAL, foreign keys and explicit transactions."""
+        """Prepare `engine`: each kind of database has its own needs under gevent."""
         self.engine = engine
+        self.is_away = False
+        self._listeners: list[Callable[[], None]] = []
         self._writers = engine.execution_options(writes=True)
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
+            sqlite.prepare(engine)
+        else:
+            postgresql.check_patching()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever `is_away` has changed; it must neither block nor raise."""
+        self._listeners.append(listener)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Give a session for looking; what it changes is thrown away."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """Give a session for looking; what it changes is thrown away. Raises `DatabaseAway`."""
+        with self._reaching(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Give a session whose changes are committed at the end, or not at all."""
-        with Session(self._writers, expire_on_commit=False) as session:
-            with session.begin():
-                yield session
-            for callback in session.info.pop("after_commit", ()):
-                callback()
+        """Give a session whose changes are committed at the end, or not at all.
+
+        Raises `DatabaseAway`; whether a commit on its way then arrived is not known.
+        """
+        with (
+            self._reaching(),
+            Session(self._writers, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+        # A disk that is full can be read from: only a write proves that all is well.
+        self._note(away=False)
+        for callback in session.info.pop("after_commit", ()):
+            callback()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        patience = gevent.Timeout.start_new(PATIENCE_S)
+        try:
+            yield
+        except (IntegrityError, ProgrammingError):
+            raise
+        except DataError as error:
+            raise InvalidCommand("That holds characters that devmode can't keep.") from error
+        except (DBAPIError, TimeoutError) as error:
+            self._note(away=True)
+            log.warning("the database can't be reached: %s", type(error).__name__)
+            raise DatabaseAway(AWAY) from error
+        except gevent.Timeout as timeout:
+            if timeout is not patience:
+                raise
+            self._note(away=True)
+            log.warning("the database does not answer")
+            raise DatabaseAway(AWAY) from timeout
+        finally:
+            patience.close()
+
+    def _note(self, *, away: bool) -> None:
+        if self.is_away != away:
+            self.is_away = away
+            for listener in self._listeners:
+                listener()
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
@@ -56,38 +104,6 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None
-    for pragma in (
-        "busy_timeout = 0",
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    if not connection.get_execution_options().get("writes"):
-        connection.exec_driver_sql("BEGIN")
-        return
-    deadline = time.monotonic() + WRITE_LOCK_TIMEOUT_S
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if not is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - spreads writers, no secret
-        else:
-            return
-
-
 def changed_rows(session: Session, statement: Executable) -> int:
     """Execute an update or a delete and return how many rows it met: the swap's success."""
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
-
-
-def is_locked(error: OperationalError) -> bool:
-    """Tell whether SQLite refused because somebody else writes just now."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,21 +1,26 @@
 """The lease of this process: as long as it lasts, what the process keeps is its own.
 
 Renewed every second, lapsing after three by the database's clock. A process that was stopped and
-wakes up late must not act on a lease that it lost, so `is_held` asks its own monotonic clock,
-counted from *before* the renewal was sent.
+wakes up late must not act on a lease that it lost, so `is_held` asks a clock of its own, counted
+from *before* the renewal was sent.
+
+A lease that lapsed may be taken up again under the same name, as after an outage of the database:
+but what others adopted meanwhile is theirs, and has to be let go before anything is done.
 """
 
 import logging
 import time
 import uuid
+from collections.abc import Callable
 
 import gevent
-from sqlalchemy import delete, insert, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.models import Process
+from devmode.errors import DatabaseAway
 
 RENEWAL_S = 1.0
 LEASE_S = 3.0
@@ -35,40 +40,47 @@ class Lease:
         self._database = database
         self._host = host
         self._held_until = 0.0
+        self._asked_at = 0.0
+        self._lapsed = False
 
     @property
     def is_held(self) -> bool:
         """Whether this process may still act on what it keeps."""
-        return time.monotonic() < self._held_until
+        return _clock() < self._held_until
 
     def take(self) -> None:
         """Enter this process among the living, under a name that nobody had before."""
-        self.process_id = uuid.uuid4().hex
-        asked_at = time.monotonic()
-        with self._database.write() as session:
-            session.execute(
-                insert(Process).values(
-                    id=self.process_id, host=self._host, lease_until=now() + LEASE_S
-                )
-            )
-        self._held_until = asked_at + LEASE_S - MARGIN_S
+        self._enter()
+        self._hold()
 
     def renew(self) -> bool:
-        """Extend the lease; return False when it had lapsed, after which it stays lost."""
-        asked_at = time.monotonic()
+        """Extend the lease; False when it had lapsed, until `resume` or `take` makes it good."""
+        self._asked_at = _clock()
+        mine = Process.id == self.process_id
+        extend = update(Process).values(lease_until=now() + LEASE_S)
         with self._database.write() as session:
-            renewed = changed_rows(
-                session,
-                update(Process)
-                .where(Process.id == self.process_id, Process.lease_until > now())
-                .values(lease_until=now() + LEASE_S),
-            )
+            if changed_rows(session, extend.where(mine, Process.lease_until > now())) != 1:
+                self._lapsed = True
+                self._held_until = 0.0
             session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
-        if renewed != 1:
-            self._held_until = 0.0
-            return False
-        self._held_until = asked_at + LEASE_S - MARGIN_S
-        return True
+        if not self._lapsed:
+            self._hold()
+        return not self._lapsed
+
+    def resume(self, let_go: Callable[[], None]) -> None:
+        """Go on after a lapse, once `let_go` has dropped what others adopted meanwhile.
+
+        `let_go` is called when nobody can adopt any more: adopters look at the lease, which is
+        good again, under the lock of its row. A process that was forgotten gets another name.
+        """
+        self._asked_at = _clock()
+        with self._database.write() as session:
+            extend = update(Process).where(Process.id == self.process_id)
+            known = changed_rows(session, extend.values(lease_until=now() + LEASE_S)) == 1
+        if not known:
+            self._enter()
+        let_go()
+        self._hold()
 
     def give_back(self) -> None:
         """Leave, so that others need not wait for the lease to lapse."""
@@ -76,13 +88,41 @@ class Lease:
         with self._database.write() as session:
             session.execute(delete(Process).where(Process.id == self.process_id))
 
-    def renew_forever(self) -> None:
-        """Renew every second; return when the lease was lost (run in a greenlet)."""
+    def run(self, let_go: Callable[[], None]) -> None:
+        """Renew every second, for ever; after a lapse as `resume` does (run in a greenlet)."""
         while True:
             gevent.sleep(RENEWAL_S)
             try:
                 if not self.renew():
-                    log.error("the lease of this process lapsed: it was stopped for too long")
-                    return
-            except SQLAlchemyError as error:
-                log.warning("the lease could not be renewed: %s", type(error).__name__)
+                    log.error("the lease of this process had lapsed: it was stopped for too long")
+                    self.resume(let_go)
+            except DatabaseAway:
+                continue
+
+    def _enter(self) -> None:
+        self.process_id = uuid.uuid4().hex
+        self._asked_at = _clock()
+        with self._database.write() as session:
+            session.execute(
+                insert(Process).values(
+                    id=self.process_id, host=self._host, lease_until=now() + LEASE_S
+                )
+            )
+
+    def _hold(self) -> None:
+        self._lapsed = False
+        self._held_until = self._asked_at + LEASE_S - MARGIN_S
+
+
+def is_alive(session: Session, process_id: str) -> bool:
+    """Tell whether a process has its lease, and keep it from taking it up again until the commit.
+
+    Judged with the margin that the successor of a process has to wait out.
+    """
+    alive = select(Process.lease_until + MARGIN_S > now()).where(Process.id == process_id)
+    return bool(session.scalar(alive.with_for_update()))
+
+
+def _clock() -> float:
+    """Seconds that go on while this process, or the whole machine, is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

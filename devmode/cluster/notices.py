@@ -1,90 +1,92 @@
 """Notices between processes: "something about this subject changed, look again".
 
 A notice is published inside the transaction that made the change, so it is heard after the
-commit or not at all. Within the process it is heard at once; other processes sharing the SQLite
-file see it by polling `PRAGMA data_version` on a connection of its own (it is blind to its own
-connection's commits and inside an open read transaction, so: autocommit, and never written to).
-A notice may be heard twice and says nothing but where to look; who hears it reads the truth.
+commit or not at all. Within the process it is heard at once; other processes read it from a board
+that they all share. A notice may be heard twice and says nothing but where to look; who hears it
+reads the truth.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import gevent
-from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from devmode.cluster.clock import now
-from devmode.cluster.database import Database, after_commit
+from devmode.cluster.database import after_commit
 from devmode.cluster.leases import Lease
-from devmode.cluster.models import Change
+from devmode.errors import DatabaseAway
 
-POLL_S = 0.05
-KEPT_S = 60.0
-CLEANED_EVERY_S = 10.0
+AGAIN_S = 0.5
 
 log = logging.getLogger(__name__)
 
 Listener = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What one process lets the others know."""
+
+    process_id: str
+    topic: str
+    subject: str
+
+
+class Board(Protocol):
+    """Where notices are left and read."""
+
+    def post(self, session: Session, notice: Notice) -> None:
+        """Leave a notice for everyone, to be seen once `session` has committed."""
+
+    def watch(self) -> Iterator[Notice | None]:
+        """Yield None once it sees everything that comes, then every notice; own ones too.
+
+        Raises `DatabaseAway` when it can't go on; what is posted until it is called anew is missed.
+        """
+
+
 class Notices:
     """Publishes and hears changes, by topic and subject."""
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    def __init__(self, board: Board, lease: Lease) -> None:
         """Hear nothing yet; `run` hears the other processes."""
-        self._database = database
+        self._board = board
         self._lease = lease
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
-        self._heard = 0
+        self._when_missed: list[Callable[[], None]] = []
 
     def listen(self, topic: str, listener: Listener) -> None:
         """Call `listener` with the subject of every notice on `topic`; it must not block."""
         self._listeners[topic].append(listener)
 
+    def when_missed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when anything may have changed unheard; it must not block."""
+        self._when_missed.append(listener)
+
     def publish(self, session: Session, topic: str, subject: object) -> None:
         """Let everyone know, once `session` has committed, that `subject` changed."""
-        session.execute(
-            insert(Change).values(
-                process_id=self._lease.process_id, topic=topic, subject=str(subject), at=now()
-            )
-        )
+        self._board.post(session, Notice(self._lease.process_id, topic, str(subject)))
         after_commit(session, lambda: self._tell(topic, str(subject)))
 
     def run(self) -> None:
         """Hear what other processes publish, for ever (run in a greenlet)."""
-        with self._database.read() as session:
-            self._heard = session.scalar(select(func.max(Change.sequence))) or 0
-        watch = self._database.engine.raw_connection()
-        watch.detach()
-        version = None
-        until_cleaning = CLEANED_EVERY_S
         while True:
-            (seen,) = watch.cursor().execute("PRAGMA data_version").fetchone()
-            if seen != version:
-                version = seen
-                self._hear_others()
-            gevent.sleep(POLL_S)
-            until_cleaning -= POLL_S
-            if until_cleaning < 0:
-                until_cleaning = CLEANED_EVERY_S
-                self._forget_old()
+            try:
+                for notice in self._board.watch():
+                    self._hear(notice)
+            except DatabaseAway:
+                gevent.sleep(AGAIN_S)
 
-    def _hear_others(self) -> None:
-        with self._database.read() as session:
-            changes = session.scalars(
-                select(Change).where(Change.sequence > self._heard).order_by(Change.sequence)
-            ).all()
-        for change in changes:
-            self._heard = change.sequence
-            if change.process_id != self._lease.process_id:
-                self._tell(change.topic, change.subject)
+    def _hear(self, notice: Notice | None) -> None:
+        if notice is None:
+            for listener in self._when_missed:
+                listener()
+        elif notice.process_id != self._lease.process_id:
+            self._tell(notice.topic, notice.subject)
 
     def _tell(self, topic: str, subject: str) -> None:
         for listener in self._listeners[topic]:
             listener(subject)
-
-    def _forget_old(self) -> None:
-        with self._database.write() as session:
-            session.execute(delete(Change).where(Change.at < now() - KEPT_S))

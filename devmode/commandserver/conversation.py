@@ -23,6 +23,10 @@ SILENCE_S = 15.0
 proves nothing, as it outlives an isotovideo that was killed."""
 
 
+HUSHED_SILENCE_S = SILENCE_S + 2 * CONFIRMATION_S
+"""After this much silence, too, when others do the asking: they must have asked in vain."""
+
+
 class Outcome(Enum):
     """What became of a command."""
 
@@ -75,18 +79,46 @@ class Conversation:
         self._in_flight: _InFlight | None = None
         self._connected = False
         self._responsive = True
+        self._hushed = False
         self._heard_at = 0.0
 
     def connected(self, now: float) -> list[Output]:
         """The websocket is open: ask for the state before anything else."""
         self._connected = self._responsive = True
         self._heard_at = now
+        return self.ask(now)
+
+    def hush(self) -> list[Output]:
+        """Listen only: somebody else speaks to this command server."""
+        self._hushed = True
+        return self._forget()
+
+    def speak(self) -> None:
+        """Speak again."""
+        self._hushed = False
+
+    def ask(self, now: float) -> list[Output]:
+        """Ask for the whole state, unless that has been asked already."""
+        asked = [command for command, _reference in self._waiting]
+        if self._in_flight is not None:
+            asked.append(self._in_flight.command)
+        if self._hushed or not self._connected or Status() in asked:
+            return []
         self._waiting.appendleft((Status(), None))
         return self._next(now)
 
+    def withhold(self, command: Command) -> list[Output]:
+        """Take that a command to send may not be sent, nor any other."""
+        flying = self._in_flight
+        outputs: list[Output] = []
+        if flying is not None and flying.command is command:
+            self._in_flight = None
+            outputs = _answer(flying.reference, Outcome.UNSENT)
+        return [*outputs, *self.hush()]
+
     def say(self, command: Command, reference: Hashable, now: float) -> list[Output]:
         """Say a command as soon as the ones before it are answered."""
-        if not (self._connected and self._responsive):
+        if self._hushed or not (self._connected and self._responsive):
             return [Answer(reference, Outcome.UNSENT)]
         self._waiting.append((command, reference))
         return self._next(now)
@@ -109,6 +141,8 @@ class Conversation:
         """Let time pass; to be called about every quarter of a second."""
         if not self._connected:
             return []
+        if self._hushed:
+            return self._doubt_after_silence(now)
         if self._in_flight is None:
             return self._ask_after_silence(now)
         if now - self._in_flight.sent_at >= CONFIRMATION_S:
@@ -121,6 +155,9 @@ class Conversation:
     def lost(self) -> list[Output]:
         """The websocket is gone."""
         self._connected = False
+        return self._forget()
+
+    def _forget(self) -> list[Output]:
         outputs: list[Output] = []
         if self._in_flight is not None:
             outputs += _answer(self._in_flight.reference, Outcome.ABANDONED)
@@ -147,8 +184,13 @@ class Conversation:
     def _ask_after_silence(self, now: float) -> list[Output]:
         if now - self._heard_at < SILENCE_S:
             return []
-        self._waiting.append((Status(), None))
-        return self._next(now)
+        return self.ask(now)
+
+    def _doubt_after_silence(self, now: float) -> list[Output]:
+        if not self._responsive or now - self._heard_at < HUSHED_SILENCE_S:
+            return []
+        self._responsive = False
+        return [Responsive(now=False)]
 
     def _give_up(self, flying: _InFlight, now: float) -> list[Output]:
         self._in_flight = None

@@ -85,7 +85,17 @@ class ResponsivenessChanged:
     responsive: bool
 
 
-LinkEvent = Heard | Lost | Answered | ResponsivenessChanged
+@dataclass(frozen=True)
+class Joined:
+    """The websocket is open, but somebody else speaks: they have to be asked for the state."""
+
+
+LinkEvent = Heard | Lost | Answered | ResponsivenessChanged | Joined
+
+
+def always() -> bool:
+    """Permit everything."""
+    return True
 
 
 class TooLong(websocket.WebSocketException):
@@ -109,7 +119,11 @@ class _Bounded(websocket.WebSocket):
 
 
 class Link:
-    """A link that comes up by itself and stays up until it is closed."""
+    """A link that comes up by itself and stays up until it is closed.
+
+    Only one of all links to a command server may speak while a session is kept; the others are
+    hushed, and hear the same.
+    """
 
     def __init__(self, address: Address, *, hear: Callable[[LinkEvent], None]) -> None:
         """Prepare; `start` connects."""
@@ -120,6 +134,7 @@ class Link:
         self._address = address
         self._hear = hear
         self._conversation = Conversation()
+        self._permitted: Callable[[], bool] | None = always
         self._websocket: _Bounded | None = None
         self._greenlets: list[Greenlet[..., None]] = []
 
@@ -133,6 +148,27 @@ class Link:
     def say(self, command: Command, reference: Hashable) -> None:
         """Say a command when its turn comes; `Answered` tells what became of it."""
         self._carry_out(self._conversation.say(command, reference, time.monotonic()))
+
+    def speak(self, permitted: Callable[[], bool] = always) -> None:
+        """Say commands; `permitted` is asked right before each is sent."""
+        self._permitted = permitted
+        self._conversation.speak()
+        if self.state is LinkState.CONNECTED and not self.execution.known:
+            self.refresh()
+
+    def hush(self) -> None:
+        """Listen only, until `speak` is called."""
+        self._permitted = None
+        self._carry_out(self._conversation.hush())
+
+    @property
+    def is_hushed(self) -> bool:
+        """Whether somebody else speaks to this command server."""
+        return self._permitted is None
+
+    def refresh(self) -> None:
+        """Ask for the state, if this link speaks."""
+        self._carry_out(self._conversation.ask(time.monotonic()))
 
     def close(self) -> None:
         """Close for good; what was on its way is abandoned."""
@@ -168,6 +204,8 @@ class Link:
         self._websocket = cast("_Bounded", connecting)
         self._set_state(LinkState.CONNECTED, None)
         self._carry_out(self._conversation.connected(time.monotonic()))
+        if self.is_hushed:
+            self._hear(Joined())
 
     def _read(self) -> None:
         assert self._websocket is not None  # noqa: S101 - just connected
@@ -230,12 +268,20 @@ class Link:
         for output in outputs:
             match output:
                 case Send(command):
-                    if self._websocket is not None:
-                        self._transmit(partial(self._websocket.send, command.encode()))
+                    self._send(command)
                 case Answer(reference, outcome):
                     self._hear(Answered(reference, outcome))
                 case Responsive(now):
                     self._responsiveness_changed(responsive=now)
+
+    def _send(self, command: Command) -> None:
+        frame = command.encode()
+        # The receiver knows no fencing token: between this question and the send nothing waits.
+        if self._permitted is None or not self._permitted():
+            self._permitted = None
+            self._carry_out(self._conversation.withhold(command))
+        elif self._websocket is not None:
+            self._transmit(partial(self._websocket.send, frame))
 
     def _transmit(self, send: Callable[[], object]) -> None:
         try:

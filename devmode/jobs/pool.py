@@ -132,7 +132,8 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
     current = status.get("current_test") if isinstance(status, dict) else None
     return PoolReading(
         token=token,
-        name=str(settings.get("NAME") or directory.name)[:255],
+        # No database keeps a NUL.
+        name=str(settings.get("NAME") or directory.name).replace("\0", "")[:255],
         port=_port(settings.get("QEMUPORT"), DEFAULT_QEMUPORT) + 1,
         vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
         started_at=_started_at(pool),

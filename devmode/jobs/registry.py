@@ -1,5 +1,6 @@
 """The registry: which jobs run on this host, found by looking into the pool directories."""
 
+import contextlib
 import glob
 import hashlib
 import logging
@@ -10,12 +11,15 @@ from enum import Enum
 from pathlib import Path
 
 import gevent
+from gevent.event import Event
+from gevent.lock import RLock
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from devmode.cluster.database import Database
+from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.notices import Notices
 from devmode.commandserver.address import Address
-from devmode.errors import JobNotFound, JobNotRunning
+from devmode.errors import DatabaseAway, JobNotFound, JobNotRunning
 from devmode.jobs.models import JobRow
 from devmode.jobs.pool import (
     Isotovideo,
@@ -33,6 +37,8 @@ RECENT_S = 24 * 3600.0
 """How long ended jobs stay in the list."""
 
 LARGEST_ID = 2**31 - 1
+JOB = "job"
+"""Topic: this job appeared or ended."""
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +110,18 @@ class _Run:
 
 
 class Registry:
-    """Finds jobs and remembers them; `run` looks again and again."""
+    """Finds jobs and remembers them; `run` looks again and again.
 
-    def __init__(self, database: Database, globs: tuple[str, ...], host: str) -> None:
+    Every process looks for itself, so that no job token has to travel; whichever sees a job first
+    writes its row, and tells the others to look at once.
+    """
+
+    def __init__(
+        self, database: Database, notices: Notices, globs: tuple[str, ...], host: str
+    ) -> None:
         """Look into the directories that `globs` name, on this host."""
         self._database = database
+        self._notices = notices
         self._globs = globs
         self._host = host
         self._running: dict[Path, _Run] = {}
@@ -116,6 +129,9 @@ class Registry:
         """Where each running job is, by its number."""
         self._problems: dict[Path, str] = {}
         self._listeners: list[OnChange] = []
+        self._due = Event()
+        self._looking = RLock()
+        notices.listen(JOB, lambda _job_id: self._due.set())
 
     def listen(self, listener: OnChange) -> None:
         """Call `listener` with every job that appeared, changed or ended."""
@@ -135,49 +151,61 @@ class Registry:
             .limit(most)
         )
         with self._database.read() as session:
-            return [_ended(row) for row in session.scalars(query)]
+            return [_from_row(row) for row in session.scalars(query)]
 
     def get(self, job_id: int) -> Job:
         """Return a job, ended ones too; raise `JobNotFound`."""
-        directory = self._directories.get(job_id)
-        if directory is not None:
-            return self._running[directory].job
+        known = self._found(job_id)
+        if known is not None:
+            return known
         with self._database.read() as session:
             row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
         if row is None:
             raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
-        return _ended(row)
+        if row.ended_at is None and row.host == self._host:
+            # Another process of this host was faster.
+            self.scan()
+        return self._found(job_id) or _from_row(row)
 
     def run(self) -> None:
-        """Look twice a second, for ever (run in a greenlet)."""
+        """Look twice a second, and when another process saw something (run in a greenlet)."""
         while True:
-            try:
+            # What can't be written now is seen again.
+            with contextlib.suppress(DatabaseAway):
                 self.scan()
-            except SQLAlchemyError as error:
-                log.warning("the pool directories were not read: %s", type(error).__name__)
-            gevent.sleep(SCAN_S)
+            self._due.wait(SCAN_S)
+            self._due.clear()
 
     def scan(self) -> None:
         """Look into every pool directory once and tell what changed."""
-        seen = {Path(found) for pattern in self._globs for found in glob.iglob(pattern)}
-        for directory in seen | self._running.keys():
-            self._look(directory)
-            gevent.sleep(0)
-        for directory in self._problems.keys() - seen:
-            del self._problems[directory]
+        with self._looking:
+            seen = {Path(found) for pattern in self._globs for found in glob.iglob(pattern)}
+            for directory in seen | self._running.keys():
+                self._look(directory)
+                gevent.sleep(0)
+            for directory in self._problems.keys() - seen:
+                del self._problems[directory]
 
     def end_forgotten(self) -> None:
-        """Note the end of jobs that ended while no devmode looked: call it after the first scan."""
+        """Note the end of jobs that ended while no devmode looked: call it once, at the start.
+
+        Only what had begun before this scan: another process may see one begin meanwhile.
+        """
+        going_on = (JobRow.host == self._host, JobRow.ended_at.is_(None))
+        with self._database.read() as session:
+            begun = set(session.scalars(select(JobRow.id).where(*going_on)))
+        self.scan()
+        forgotten = JobRow.id.in_(begun - self._directories.keys())
         with self._database.write() as session:
             session.execute(
                 update(JobRow)
-                .where(
-                    JobRow.host == self._host,
-                    JobRow.ended_at.is_(None),
-                    JobRow.id.not_in(self._directories),
-                )
+                .where(*going_on, forgotten)
                 .values(ended_at=time.time(), result="ended while devmode did not run")
             )
+
+    def _found(self, job_id: int) -> Job | None:
+        directory = self._directories.get(job_id)
+        return self._running[directory].job if directory is not None else None
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)
@@ -233,7 +261,14 @@ class Registry:
         )
 
     def _enter(self, directory: Path, reading: PoolReading) -> int:
-        """Find the row of a job that an earlier devmode process saw, or make it."""
+        """Find the row of a job that another devmode process saw, or make it."""
+        try:
+            return self._enter_row(directory, reading)
+        except IntegrityError:
+            # Another process saw it in the same moment.
+            return self._enter_row(directory, reading)
+
+    def _enter_row(self, directory: Path, reading: PoolReading) -> int:
         same = (
             JobRow.host == self._host,
             JobRow.pool_directory == str(directory),
@@ -253,11 +288,11 @@ class Registry:
                 )
                 session.add(row)
                 session.flush()
+                self._notices.publish(session, JOB, row.id)
             row.ended_at = row.result = None
             return row.id
 
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
-        del self._running[directory], self._directories[run.job.id]
         modules = run.job.modules
         if last is not None and last.process is None and run.token_hash == _hash(last):
             modules = tuple(Module(m.name, m.category, m.result) for m in last.modules)
@@ -271,13 +306,17 @@ class Registry:
             vnc=None,
             process=None,
         )
-        with self._database.write() as session:
-            session.execute(
-                update(JobRow)
-                .where(JobRow.id == ended.id)
-                .values(ended_at=ended.ended_at, result=ended.result)
-            )
+        self._write_end(ended)
+        del self._running[directory], self._directories[run.job.id]
         self._tell(ended)
+
+    def _write_end(self, job: Job) -> None:
+        """Note the end of a job, unless another process has done so."""
+        going_on = update(JobRow).where(JobRow.id == job.id, JobRow.ended_at.is_(None))
+        end = going_on.values(ended_at=job.ended_at, result=job.result)
+        with self._database.write() as session:
+            if changed_rows(session, end) == 1:
+                self._notices.publish(session, JOB, job.id)
 
     def _tell(self, job: Job) -> None:
         for listener in self._listeners:
@@ -305,11 +344,11 @@ def _summary(modules: tuple[Module, ...]) -> str:
     return f"{failed} of {len(modules)} modules failed" if failed else "passed"
 
 
-def _ended(row: JobRow) -> Job:
+def _from_row(row: JobRow) -> Job:
     return Job(
         id=row.id,
         name=row.name,
-        state=JobState.ENDED,
+        state=JobState.RUNNING if row.ended_at is None else JobState.ENDED,
         pool_directory=Path(row.pool_directory),
         started_at=row.started_at,
         ended_at=row.ended_at,

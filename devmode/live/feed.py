@@ -3,10 +3,11 @@
 States are replaced, never queued: a viewer that reads slowly gets the newest, not a backlog.
 """
 
+import contextlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import gevent
@@ -16,6 +17,7 @@ from gevent.event import Event
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
+from devmode.errors import DatabaseAway
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.screenshots import Picture
 from devmode.live.frame import Frame
@@ -119,6 +121,8 @@ class _Recorded:
 
     session: SessionFacts | None = None
     events: tuple[EventFacts, ...] = ()
+    is_old: bool = False
+    """The database can't be reached; this is what it said last."""
 
 
 @dataclass
@@ -174,6 +178,7 @@ class Feed:
             if len(channel.subscribers) == 1:
                 gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
             recorded = self._read(subject)
+            channel.recorded = recorded
             audience = self._audience(subject, visitor, recorded)
             rendered = self._rendered(subject, audience, recorded, {})
             subscription.offer(News(subject, _html(rendered)))
@@ -211,6 +216,7 @@ class Feed:
             revision=self._sessions.revision_of(facts) if facts else "",
             events=recorded.events,
             screen_facts=self._screens.of(job).facts,
+            remembered=recorded.is_old,
         )
 
     def picture_of(self, job_id: int) -> Picture | None:
@@ -265,9 +271,14 @@ class Feed:
     def job_changed(self, job: Job) -> None:
         """Note what the registry says of a job."""
         if job.state is JobState.ENDED:
-            self._sessions.job_ended(job.id)
             self._screens.job_ended(job.id)
         self.touch(job.id)
+
+    def anything_changed(self) -> None:
+        """Note that nobody knows what the database has new, or that it can't be reached."""
+        for channel in self._channels.values():
+            channel.outdated = True
+            channel.changed.set()
 
     def session_changed(self, job_id: int) -> None:
         """Note that the database has something new about a job."""
@@ -278,6 +289,7 @@ class Feed:
     def listen_to(self, notices: Notices) -> None:
         """Hear of changes of sessions."""
         notices.listen(SESSION, lambda subject: self.session_changed(int(subject)))
+        notices.when_missed(self.anything_changed)
 
     def _watch(self, job: Job, subscription: Subscription) -> None:
         if job.state is not JobState.RUNNING:
@@ -301,11 +313,15 @@ class Feed:
         while channel.subscribers:
             channel.changed.wait()
             channel.changed.clear()
-            self._tell(subject, channel)
+            # The list of jobs can't be told without the database; there is another try after it.
+            with contextlib.suppress(DatabaseAway):
+                self._tell(subject, channel)
             gevent.sleep(BREATH_S)
 
     def _tell(self, subject: int, channel: _Channel) -> None:
-        if channel.outdated:
+        if self._store.is_away:
+            channel.recorded = replace(channel.recorded, is_old=True)
+        elif channel.outdated:
             # Before the reading, during which it may become so again.
             channel.outdated = False
             channel.recorded = self._read(subject)

@@ -3,12 +3,14 @@
 from collections import Counter
 
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.models import Presence
 from devmode.cluster.notices import Notices
+from devmode.errors import DatabaseAway
 from devmode.sessions.store import SESSION
 
 
@@ -21,26 +23,40 @@ class Attendance:
         self._notices = notices
         self._lease = lease
         self._tabs: Counter[tuple[int, int]] = Counter()
+        self._unwritten: set[tuple[int, int]] = set()
 
     def enter(self, job_id: int, user_id: int, tabs: int) -> None:
         """Count tabs of a user that opened a job."""
         self._tabs[job_id, user_id] += tabs
-        self._write([(job_id, user_id)])
+        self._unwritten.add((job_id, user_id))
+        self.write()
 
     def leave(self, job_id: int, user_id: int, tabs: int) -> None:
         """Count tabs of a user that closed a job."""
         self._tabs[job_id, user_id] -= tabs
-        self._write([(job_id, user_id)])
+        self._unwritten.add((job_id, user_id))
+        self.write()
 
     def enter_again(self) -> None:
-        """Write every count anew: after a lost lease this process goes by another name."""
-        self._write(list(self._tabs))
+        """Write every count anew: this process may go by another name, after a lost lease."""
+        self._unwritten |= self._tabs.keys()
+        self.write()
 
-    def _write(self, keys: list[tuple[int, int]]) -> None:
-        with self._database.write() as session:
-            for job_id, user_id in keys:
-                self._write_one(session, job_id, user_id)
-                self._notices.publish(session, SESSION, job_id)
+    def write(self) -> None:
+        """Write the counts that changed; what can't be written now is written some time later."""
+        keys, self._unwritten = self._unwritten, set()
+        try:
+            with self._database.write() as session:
+                # In one order, so that two processes never wait for each other.
+                for job_id, user_id in sorted(keys):
+                    self._write_one(session, job_id, user_id)
+                    self._notices.publish(session, SESSION, job_id)
+        except (DatabaseAway, IntegrityError):
+            self._unwritten |= keys
+            return
+        for key in keys:
+            if self._tabs[key] <= 0:
+                del self._tabs[key]
 
     def _write_one(self, session: Session, job_id: int, user_id: int) -> None:
         process_id, tabs = self._lease.process_id, self._tabs[job_id, user_id]
@@ -49,7 +65,6 @@ class Attendance:
                 Presence(process_id=process_id, job_id=job_id, user_id=user_id, tabs=tabs)
             )
             return
-        del self._tabs[job_id, user_id]
         session.execute(
             delete(Presence).where(
                 Presence.process_id == process_id,

@@ -114,6 +114,8 @@ class LiveView:
     revision: str
     events: tuple[EventFacts, ...]
     screen_facts: ScreenFacts
+    remembered: bool = False
+    """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 
     @property
     def screen(self) -> ScreenView:
@@ -171,6 +173,7 @@ class LiveView:
             and self.link is LinkState.CONNECTED
             and self.execution.known
             and not self.execution.stopping
+            and not self.remembered
         )
 
     def actions(self, audience: Audience) -> list[Action]:
@@ -218,7 +221,7 @@ class LiveView:
 
     def session_actions(self, audience: Audience) -> list[Action]:
         """The buttons about who controls the job."""
-        if self.job.state is not JobState.RUNNING or audience is Audience.VIEWER:
+        if self.job.state is not JobState.RUNNING or self.remembered or audience is Audience.VIEWER:
             return []
         if self.session is None:
             return [
@@ -236,7 +239,9 @@ class LiveView:
 
     def release_actions(self, audience: Audience) -> list[Action]:
         """The ways to let go of the job."""
-        if self.job.state is not JobState.RUNNING or audience is not Audience.OWNER:
+        if self.job.state is not JobState.RUNNING or self.remembered:
+            return []
+        if audience is not Audience.OWNER:
             return []
         return [
             Action(f"release-{name}", label, text, "steering.release", query={"then": name})
@@ -338,6 +343,11 @@ class LiveView:
     def warnings(self) -> list[str]:
         """What one should know now."""
         sentences = []
+        if self.remembered:
+            sentences.append(
+                "devmode's database can't be reached. The test is shown as it happens; nothing can"
+                " be changed until the database is back, and nobody loses control."
+            )
         if self.execution.pause is not None and self.job.vnc:
             sentences.append(f"Look into the SUT by VNC: vncviewer -Shared {self.job.vnc}")
         if self.session is None and self.job.state is JobState.RUNNING:

@@ -95,7 +95,13 @@ def clear_and_resume(state: ExecutionState, _arguments: Arguments) -> Conversati
         state = yield command
     if state.pause is not None:
         yield Resume()
-    return "The test continues."
+    return "You let go, the test continues."
+
+
+def leave(_state: ExecutionState, _arguments: Arguments) -> Conversation:
+    """Say nothing: the session is let go, and everything stays as it is."""
+    yield from ()
+    return "You let go, the job stays as it is."
 
 
 def change_settings(state: ExecutionState, arguments: Arguments) -> Conversation:
@@ -124,6 +130,7 @@ ACTIONS: dict[str, Callable[[ExecutionState, Arguments], Conversation]] = {
     "give_up": give_up,
     "settings": change_settings,
     "release": clear_and_resume,
+    "leave": leave,
 }
 """Everything that a developer can have done; there is no other way to a command server."""
 

@@ -6,6 +6,8 @@ say, and carries out what it answers.
 
 import logging
 from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
 
 import gevent
 from gevent.event import AsyncResult
@@ -13,15 +15,30 @@ from gevent.queue import Queue
 
 from devmode.cluster.leases import Lease
 from devmode.commandserver import link as wire
-from devmode.commandserver.commands import Command
 from devmode.commandserver.conversation import Outcome
-from devmode.errors import CommandNotConfirmed, CommandServerUnreachable, OutcomeUnknown
+from devmode.errors import (
+    CommandNotConfirmed,
+    CommandServerUnreachable,
+    DatabaseAway,
+    OutcomeUnknown,
+)
 from devmode.jobs.registry import Job
 from devmode.sessions import lifecycle as life
 from devmode.sessions.links import Links
 from devmode.sessions.store import Store
 
+INSIST_S = 0.2
+MOST_WAITING = 1000
+"""Events beyond this are not queued; what they made of the state is told when there is time."""
+
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Look(Enum):
+    """Says that there are requests to take."""
+
+    FOR_REQUESTS = 1
 
 
 class Keeper:
@@ -46,7 +63,8 @@ class Keeper:
         self._store = store
         self._links = links
         self._lease = lease
-        self._mailbox: Queue[life.Event] = Queue()
+        self._mailbox: Queue[life.Event | Look] = Queue()
+        self._is_behind = False
         self._listening = links.listen(job, self._hear)
         self._greenlet = gevent.Greenlet(self._run)
         if lifecycle.phase is not life.Phase.OPENING:
@@ -65,6 +83,8 @@ class Keeper:
     def start(self, ended: Callable[["Keeper"], None]) -> None:
         """Run in a greenlet; call `ended` afterwards, however it ends."""
         link = self._listening.link
+        link.speak(lambda: self._lease.is_held)
+        link.refresh()
         if link.execution.known and link.state is wire.LinkState.CONNECTED:
             self.tell(life.LinkUp(link.execution))
         elif self._lifecycle.phase is life.Phase.OPENING:
@@ -78,64 +98,89 @@ class Keeper:
         """Hand the lifecycle an event; never blocks."""
         self._mailbox.put(event)
 
+    def look_for_requests(self) -> None:
+        """Take what developers left in the database for this keeper; never blocks."""
+        self._mailbox.put(Look.FOR_REQUESTS)
+
+    def tell_status(self) -> None:
+        """Have the command server tell everyone its state."""
+        self._listening.link.refresh()
+
     def wait_until_ended(self, *, timeout_s: float) -> None:
-        """Wait until the session is over, at most `timeout_s` seconds."""
+        """Wait until the session is over, or left to another keeper, at most `timeout_s`."""
         self._greenlet.join(timeout_s)
 
     def abandon(self) -> None:
         """Stop at once and leave the session to whoever keeps it now."""
         self._greenlet.kill(block=False)
 
-    def take_commands(self) -> None:
-        """Take what developers left in the database for this keeper."""
-        for command, by in self._store.take_commands(self.job.id, self.term):
-            self.tell(
-                life.Request(command.id, by, command.action, command.arguments, command.revision)
-            )
-
     def _run(self) -> None:
         try:
-            self.take_commands()
+            self.look_for_requests()
             while self._lifecycle.phase is not life.Phase.ENDED:
-                event = self._mailbox.get()
-                for effect in self._lifecycle.receive(event):
-                    self._carry_out(effect)
+                for event in self._next():
+                    for effect in self._lifecycle.receive(event):
+                        self._carry_out(effect)
         finally:
             self._listening.stop()
+            if not self.opened.ready():
+                moved = "Another process keeps the session now. Try again in a few seconds."
+                self.opened.set_exception(CommandServerUnreachable(moved))
+
+    def _next(self) -> list[life.Event]:
+        if self._is_behind and self._mailbox.empty():
+            self._is_behind = False
+            return [life.LinkUp(self._listening.link.execution)]
+        event = self._mailbox.get()
+        if not isinstance(event, Look):
+            return [event]
+        requests = self._store.requests
+        process_id = self._lease.process_id
+        return list(self._insist(lambda: requests.take(self.job.id, self.term, process_id)))
 
     def _carry_out(self, effect: life.Effect) -> None:
         match effect:
             case life.Say(number, command):
-                self._say(number, command)
+                self._listening.link.say(command, number)
             case life.Watch(request_id):
                 gevent.spawn_later(life.REQUEST_S, self.tell, life.Expired(request_id))
+            case _:
+                self._insist(lambda: self._write(effect))
+
+    def _write(self, effect: life.Effect) -> None:
+        match effect:
             case life.Settle(request_id, sentence, error):
                 code = error.code if error else None
-                self._store.answer(request_id, code, error.sentence if error else sentence)
-            case life.Record(kind, text, who, turn):
-                self._store.record(self.job.id, kind, text, who, turn=turn)
+                text = error.sentence if error else sentence
+                self._store.requests.answer(request_id, code, text)
+            case life.PutBack(request_id):
+                self._store.requests.put_back(request_id)
+            case life.Record():
+                self._store.record_seen(self.job.id, self.term, effect)
+            case life.Orphan():
+                self._store.orphan(self.job.id, self.term)
             case life.Opened():
                 self._store.opened(self.job.id, self.term)
                 self.opened.set(None)
             case life.End(reason, error):
-                self._end(reason, error)
+                self._store.remove(self.job.id, self.term, reason)
+                if error is not None:
+                    self.opened.set_exception(error)
 
-    def _say(self, number: int, command: Command) -> None:
-        # The receiver knows no fencing token: the lease is checked right before the send.
-        if not self._lease.is_held:
-            lost = OutcomeUnknown("This process lost its lease; another one keeps the session.")
-            self.tell(life.Failed(number, lost))
-            return
-        self._listening.link.say(command, number)
-
-    def _end(self, reason: str, error: Exception | None) -> None:
-        if self._store.remove(self.job.id, self.term) and error is None:
-            self._store.record(self.job.id, "ended", reason)
-        if error is not None:
-            self.opened.set_exception(error)
+    @staticmethod
+    def _insist(change: Callable[[], T]) -> T:
+        """Do it as soon as the database is there: nothing is lost, nothing gets out of order."""
+        while True:
+            try:
+                return change()
+            except DatabaseAway:
+                gevent.sleep(INSIST_S)
 
     def _hear(self, event: wire.LinkEvent) -> None:
         link = self._listening.link
+        if isinstance(event, wire.Heard) and self._mailbox.qsize() > MOST_WAITING:
+            self._is_behind = True
+            return
         match event:
             case wire.Heard(broadcast, before, after):
                 if broadcast.is_status:
@@ -157,7 +202,7 @@ class Keeper:
                 silent = "The command server did not confirm. The page shows what it really has."
                 return life.Failed(number, CommandNotConfirmed(silent))
             case Outcome.UNSENT:
-                down = "The command server can't be reached; nothing was sent."
+                down = "The command server can't be reached just now; nothing was sent. Try again."
                 return life.Failed(number, CommandServerUnreachable(down))
             case Outcome.ABANDONED:
                 lost = "The connection was lost while the command was on its way."

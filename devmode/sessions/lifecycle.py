@@ -10,7 +10,7 @@ effects out, in order.
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -33,7 +33,8 @@ OPENING_S = 10.0
 REQUEST_S = 8.0
 """How long one request, however many commands it is, may take."""
 
-
+_LETTING_GO = {"release": "Let go (continue).", "leave": "Let go (stay)."}
+"""The actions that end a session, as the timeline has them."""
 _SPOKEN = {None: "not known", "": "off", "0": "off", "1": "on"}
 
 
@@ -120,15 +121,13 @@ class JobOver:
 
 
 @dataclass(frozen=True)
-class Let:
-    """The session was let go by its owner, or given to nobody."""
-
-    reason: str
+class Retire:
+    """This process ends: another one shall keep the session."""
 
 
 Event = (
     Request | LinkUp | LinkDown | Incompatible | Heard | Confirmed | Failed | Expired
-    | OpeningExpired | JobOver | Let
+    | OpeningExpired | JobOver | Retire
 )  # fmt: skip
 
 
@@ -157,6 +156,13 @@ class Settle:
 
 
 @dataclass(frozen=True)
+class PutBack:
+    """Nothing of this request was sent: whoever keeps the session next may take it."""
+
+    request_id: int
+
+
+@dataclass(frozen=True)
 class Record:
     """Something for the timeline; `turn` is the execution's at that moment."""
 
@@ -179,21 +185,27 @@ class End:
     error: DevmodeError | None = None
 
 
-Effect = Say | Watch | Settle | Record | Opened | End
+@dataclass(frozen=True)
+class Orphan:
+    """The session goes on without this keeper."""
+
+
+Effect = Say | Watch | Settle | PutBack | Record | Opened | End | Orphan
 
 
 class Lifecycle:
     """One session's life; `receive` is its only way forward."""
 
-    def __init__(self, term: int, phase: Phase = Phase.OPENING) -> None:
-        """Begin with reserving (`OPENING`) or with an adopted session (`RECONNECTING`)."""
-        self.phase = phase
-        self.state = ExecutionState()
+    def __init__(self, term: int, remembered: ExecutionState | None = None) -> None:
+        """Begin with a reserved session, or with an adopted one as the timeline remembers it."""
+        self.phase = Phase.OPENING if remembered is None else Phase.RECONNECTING
+        self.state = remembered or ExecutionState()
         self._term = term
         self._waiting: deque[Request] = deque()
         self._request: Request | None = None
         self._conversation: Conversation | None = None
         self._number = 0
+        self._retiring = False
         self._trouble = "The command server has not answered yet."
 
     @property
@@ -228,8 +240,9 @@ class Lifecycle:
                 return self._opening_expired()
             case JobOver():
                 return self._end("The job has ended.", JobNotRunning("The job has ended."))
-            case Let(reason):
-                return self._end(reason, StateChanged(reason))
+            case Retire():
+                self._retiring = True
+                return self._proceed()
 
     def _link_up(self, state: ExecutionState) -> list[Effect]:
         before, self.state = self.state, state
@@ -238,7 +251,9 @@ class Lifecycle:
             return [Opened(), *self._proceed()]
         if self.phase is Phase.RECONNECTING:
             self.phase = Phase.ACTIVE
-            back = Record("connection_back", "Connected to the command server again.")
+            back = Record(
+                "connection_back", "Connected to the command server again.", turn=state.turn
+            )
             return [back, *self._what_happened(before, state), *self._proceed()]
         return self._what_happened(before, state)
 
@@ -248,7 +263,7 @@ class Lifecycle:
             return []
         self.phase = Phase.RECONNECTING
         return [
-            Record("connection_lost", trouble),
+            Record("connection_lost", trouble, turn=self.state.turn),
             *self._finish_with(
                 OutcomeUnknown(f"{trouble} Whether the command arrived is unknown.")
             ),
@@ -270,6 +285,7 @@ class Lifecycle:
     def _what_happened(self, before: ExecutionState, after: ExecutionState) -> list[Effect]:
         effects: list[Effect] = []
         who = self._request.by if self._request else None
+        before = before if before.known else _in_turn(before, after)
         if after.module and after.module != before.module:
             effects.append(Record("module", after.module, turn=after.turn))
         if before.known:
@@ -286,12 +302,20 @@ class Lifecycle:
 
     def _proceed(self) -> list[Effect]:
         effects: list[Effect] = []
-        while self._conversation is None and self._waiting:
+        while self._conversation is None and self._waiting and not self._retiring:
             effects += self._begin(self._waiting.popleft())
+        if self._retiring and self._conversation is None and self.phase is not Phase.ENDED:
+            effects += self._retire()
         return effects
 
+    def _retire(self) -> list[Effect]:
+        untouched = [PutBack(request.id) for request in self._waiting]
+        self._waiting.clear()
+        self.phase = Phase.ENDED
+        return [*untouched, Orphan()]
+
     def _begin(self, request: Request) -> list[Effect]:
-        if self.phase is not Phase.ACTIVE:
+        if self.phase is not Phase.ACTIVE and request.action != "leave":
             error = CommandServerUnreachable(
                 f"Nothing was sent: {self._trouble} Try again shortly."
             )
@@ -342,11 +366,18 @@ class Lifecycle:
                 command = self._conversation.throw(StateChanged(refusal))
         except StopIteration as end:
             self._request = self._conversation = None
-            return [Settle(request.id, str(end.value))]
+            return [*self._let_go(request), Settle(request.id, str(end.value))]
         except DevmodeError as failure:
             self._request = self._conversation = None
             return [Settle(request.id, "", failure)]
         return [Say(self._number, command)]
+
+    def _let_go(self, request: Request) -> list[Effect]:
+        text = _LETTING_GO.get(request.action)
+        if text is None:
+            return []
+        gone = self._end(f"{request.by} let go.", _over())
+        return [Record("released", text, request.by, self.state.turn), *gone]
 
     def _end(self, reason: str, error: DevmodeError) -> list[Effect]:
         effects = self._finish_with(error)
@@ -357,6 +388,16 @@ class Lifecycle:
         return [*effects, End(reason, error if opening else None)]
 
     def _refuse_after_the_end(self, event: Event) -> list[Effect]:
-        if isinstance(event, Request):
-            return [Settle(event.id, "", StateChanged("The session has ended."))]
-        return []
+        if not isinstance(event, Request):
+            return []
+        return [PutBack(event.id) if self._retiring else Settle(event.id, "", _over())]
+
+
+def _in_turn(remembered: ExecutionState, after: ExecutionState) -> ExecutionState:
+    """The timeline remembers no turns: the same pause is the same turn."""
+    then, now = (state.pause and state.pause.reason for state in (remembered, after))
+    return replace(remembered, turn=after.turn if then == now else after.turn - 1)
+
+
+def _over() -> StateChanged:
+    return StateChanged("The session has ended.")

@@ -12,6 +12,7 @@ from devmode.errors import JobNotRunning
 from devmode.jobs.registry import Job
 
 Hear = Callable[[LinkEvent], None]
+Opened = Callable[[int, Link], None]
 
 
 @dataclass
@@ -29,6 +30,11 @@ class Links:
         self._linger_s = linger_s
         self._shared: dict[int, _Shared] = {}
         self._numbers = itertools.count()
+        self._opened: Opened = _nobody_cares
+
+    def when_opened(self, opened: Opened) -> None:
+        """Call `opened` with every new link before it connects, to say whether it may speak."""
+        self._opened = opened
 
     def listen(self, job: Job, hear: Hear) -> "Listening":
         """Let `hear` have every event of the job's link; raise `JobNotRunning`."""
@@ -44,6 +50,10 @@ class Links:
         """Return the link of a job, if this process has one."""
         shared = self._shared.get(job_id)
         return shared.link if shared else None
+
+    def every(self) -> list[tuple[int, Link]]:
+        """Return the links of this process with their jobs."""
+        return [(job_id, shared.link) for job_id, shared in self._shared.items()]
 
     def close(self, job_id: int) -> None:
         """Close the link of a job that has ended."""
@@ -68,13 +78,20 @@ class Links:
                 listener(event)
 
         shared = _Shared(Link(job.address, hear=hear))
-        self._shared[job.id] = shared
-        shared.link.start()
-        return shared
+        self._opened(job.id, shared.link)
+        # Whoever was asked took a moment, in which another one may have opened the same link.
+        if job.id not in self._shared:
+            self._shared[job.id] = shared
+            shared.link.start()
+        return self._shared[job.id]
 
     def _close_unheard(self, job_id: int, shared: _Shared) -> None:
         if self._shared.get(job_id) is shared and not shared.listeners:
             self.close(job_id)
+
+
+def _nobody_cares(_job_id: int, _link: Link) -> None:
+    """Let every link speak."""
 
 
 @dataclass(frozen=True)

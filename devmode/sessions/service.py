@@ -1,6 +1,5 @@
 """What developers can do with sessions: start, act, let go, ask, hand over, take over."""
 
-import logging
 import time
 from collections.abc import Mapping
 from enum import Enum
@@ -8,12 +7,12 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from sqlalchemy.exc import SQLAlchemyError
 
 from devmode import errors
-from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.errors import (
+    CommandServerUnreachable,
+    DatabaseAway,
     DevmodeError,
     InvalidCommand,
     JobNotRunning,
@@ -23,19 +22,15 @@ from devmode.errors import (
     StateChanged,
 )
 from devmode.jobs.registry import Job, JobState, Registry
-from devmode.sessions import lifecycle as life
 from devmode.sessions.actions import setting_command
-from devmode.sessions.keeper import Keeper
-from devmode.sessions.links import Links
-from devmode.sessions.store import ANSWER, COMMAND, SessionFacts, Store
+from devmode.sessions.keeping import Keeping
+from devmode.sessions.lifecycle import OPENING_S
+from devmode.sessions.requests import ANSWER, ANSWER_S
+from devmode.sessions.store import SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
-ROUNDS_S = 1.0
-"""How often orphans are looked for and attendance is taken."""
-ANSWER_S = life.REQUEST_S + 4.0
-"""How long a developer waits at most for the answer to a command."""
-
-log = logging.getLogger(__name__)
+LOOK_S = 0.1
+"""How often another process is looked at that opens a session."""
 
 
 class After(Enum):
@@ -47,28 +42,25 @@ class After(Enum):
 
 
 class Sessions:
-    """The developer sessions, for those who are permitted; keeps those of this process."""
+    """The developer sessions, for those who are permitted, whichever process keeps them."""
 
     def __init__(
         self,
         registry: Registry,
         store: Store,
-        links: Links,
+        keeping: Keeping,
         notices: Notices,
-        lease: Lease,
         *,
         away_after_s: float,
     ) -> None:
-        """Keep nothing yet; `run` takes over what nobody keeps."""
+        """Let `keeping` keep what is started here."""
         self._registry = registry
         self._store = store
-        self._links = links
-        self._lease = lease
+        self._keeping = keeping
         self._away_after_s = away_after_s
-        self._keepers: dict[int, Keeper] = {}
         self._answers: dict[int, Event] = {}
-        notices.listen(COMMAND, self._command_left)
         notices.listen(ANSWER, self._answer_given)
+        notices.when_missed(self._look_for_answers)
 
     def start(self, job_id: int, visitor: Visitor) -> None:
         """Take control of a job; by its owner once more, that is a second tab.
@@ -78,17 +70,10 @@ class Sessions:
         `IncompatibleCommandServer`.
         """
         _require(visitor, Role.OPERATOR, "control a job")
-        job = self._running(job_id)
-        if self._store.reserve(job_id, visitor.id):
-            try:
-                self._keep(job, life.Lifecycle(term=1), term=1)
-            except JobNotRunning:
-                self._store.remove(job_id, 1)
-                raise
-            self._store.record(job_id, "started", "Took control.", visitor.name)
-        keeper = self._keepers.get(job_id)
-        if keeper is not None:
-            keeper.opened.get(timeout=life.OPENING_S + 5)
+        self._keeping.reserve(self._running(job_id), visitor)
+        slow = CommandServerUnreachable("The session is taking too long to open. Try again.")
+        with gevent.Timeout(OPENING_S + 5, slow):
+            self._wait_until_open(job_id)
 
     def act(
         self,
@@ -106,29 +91,22 @@ class Sessions:
         self._running(job_id)
         if action == "settings":
             self._check_settings(job_id, arguments)
-        command_id = self._store.ask(job_id, visitor.id, action, dict(arguments), revision)
-        return self._await(command_id)
+        return self._await(
+            self._store.requests.ask(job_id, visitor.id, action, dict(arguments), revision)
+        )
 
     def release(self, job_id: int, visitor: Visitor, after: After) -> str:
         """Let go of a job; return the sentence about what becomes of the test.
 
         Raises as `act` does, and `NotPermitted` when isotovideo may not be signalled.
         """
-        job = self._running(job_id)
-        facts = self._owned(job_id, visitor)
         match after:
             case After.CONTINUE:
-                self.act(job_id, visitor, "release", {}, None)
-                told = "You let go, the test continues."
+                return self.act(job_id, visitor, "release", {}, None)
             case After.STAY:
-                told = "You let go, the job stays as it is."
+                return self.act(job_id, visitor, "leave", {}, None)
             case After.CANCEL:
-                job.terminate()
-                self._store.record(job_id, "cancelled", "Cancelled the job.", visitor.name)
-                return "The job is told to end."
-        self._store.record(job_id, "released", f"Let go ({after.value}).", visitor.name)
-        self._end(facts, f"{facts.developer} let go.")
-        return told
+                return self._cancel(job_id, visitor)
 
     def request_control(self, job_id: int, visitor: Visitor) -> str:
         """Ask the owner for control."""
@@ -177,78 +155,37 @@ class Sessions:
         Costs a transaction only for an owner who would soon be away.
         """
         facts = self._store.session_of(job_id)
-        if facts and facts.user_id == visitor.id and facts.unattended_since is not None:
+        if facts and facts.user_id == visitor.id and facts.unattended_s is not None:
             self._store.note_owner(job_id, visitor.id)
 
     def is_away(self, facts: SessionFacts) -> bool:
         """Whether the job has waited too long for an owner without a tab."""
-        since = facts.unattended_since
-        return since is not None and time.time() - since > self._away_after_s
+        return facts.unattended_s is not None and facts.unattended_s > self._away_after_s
 
     def revision_of(self, facts: SessionFacts) -> str:
         """Name the state that a form made now answers."""
-        keeper = self._keepers.get(facts.job_id)
+        keeper = self._keeping.keeper_of(facts.job_id)
         if keeper is not None and keeper.term == facts.term:
             return keeper.revision
         return f"{facts.term}.{facts.turn}"
 
-    def job_ended(self, job_id: int) -> None:
-        """End the session of a job that runs no more."""
-        keeper = self._keepers.get(job_id)
+    def _wait_until_open(self, job_id: int) -> None:
+        keeper = self._keeping.keeper_of(job_id)
         if keeper is not None:
-            keeper.tell(life.JobOver())
-        self._links.close(job_id)
+            keeper.opened.get()
+            return
+        while (facts := self._store.session_of(job_id)) is not None:
+            if facts.open:
+                return
+            gevent.sleep(LOOK_S)
+        raise CommandServerUnreachable("The session did not open. The timeline says why.")
 
-    def run(self) -> None:
-        """Adopt what nobody keeps and take attendance, every second (run in a greenlet)."""
-        while True:
-            try:
-                self._adopt_orphans()
-                self._take_attendance()
-            except SQLAlchemyError as error:
-                log.warning("the round through the sessions failed: %s", type(error).__name__)
-            gevent.sleep(ROUNDS_S)
-
-    def drop_all(self) -> None:
-        """Stop keeping, without touching any session: the lease is lost."""
-        for keeper in tuple(self._keepers.values()):
-            keeper.abandon()
-
-    def _keep(self, job: Job, lifecycle: life.Lifecycle, *, term: int) -> None:
-        keeper = Keeper(
-            job, lifecycle, term=term, store=self._store, links=self._links, lease=self._lease
-        )
-        self._keepers[job.id] = keeper
-        keeper.start(self._keeper_ended)
-
-    def _keeper_ended(self, keeper: Keeper) -> None:
-        if self._keepers.get(keeper.job.id) is keeper:
-            del self._keepers[keeper.job.id]
-
-    def _adopt_orphans(self) -> None:
-        own = (
-            facts
-            for facts in self._store.sessions().values()
-            if facts.process_id == self._lease.process_id and facts.job_id not in self._keepers
-        )
-        for facts in (*self._store.orphans(), *own):
-            if not self._store.adopt(facts):
-                continue
-            term = facts.term + 1
-            job = self._registry.get(facts.job_id)
-            if job.state is JobState.RUNNING:
-                self._keep(job, life.Lifecycle(term, life.Phase.RECONNECTING), term=term)
-            elif self._store.remove(job.id, term):
-                self._store.record(job.id, "ended", "The job has ended.")
-
-    def _take_attendance(self) -> None:
-        for facts in self._store.sessions().values():
-            keeper = self._keepers.get(facts.job_id)
-            if keeper is None:
-                continue
-            attended = facts.tabs > 0 or not keeper.is_paused
-            if attended != (facts.unattended_since is None):
-                self._store.note_attendance(facts.job_id, facts.term, attended=attended)
+    def _cancel(self, job_id: int, visitor: Visitor) -> str:
+        job = self._running(job_id)
+        self._owned(job_id, visitor)
+        job.terminate()
+        self._store.record(job_id, "cancelled", "Cancelled the job.", visitor.name)
+        return "The job is told to end."
 
     def _running(self, job_id: int) -> Job:
         job = self._registry.get(job_id)
@@ -272,36 +209,40 @@ class Sessions:
         if module and module not in known:
             raise InvalidCommand(f"This job has no test module “{module}”.")
 
-    def _end(self, facts: SessionFacts, reason: str) -> None:
-        keeper = self._keepers.get(facts.job_id)
-        if keeper is not None:
-            keeper.tell(life.Let(reason))
-            keeper.wait_until_ended(timeout_s=ANSWER_S)
-
     def _await(self, command_id: int) -> str:
         answered = self._answers.setdefault(command_id, Event())
         try:
-            outcome = self._store.outcome(command_id)
-            if outcome is None:
-                answered.wait(ANSWER_S)
-                outcome = self._store.outcome(command_id)
+            outcome = self._outcome(command_id, answered)
+        except DatabaseAway:
+            lost = "The database was lost meanwhile. The page shows the state as it is."
+            raise OutcomeUnknown(lost) from None
         finally:
             del self._answers[command_id]
-        if outcome is None:
-            raise OutcomeUnknown("No answer came in time. The page shows the state as it is.")
         code, sentence = outcome
         if code is not None:
             raise error_of(code)(sentence)
         return sentence
 
-    def _command_left(self, subject: str) -> None:
-        keeper = self._keepers.get(int(subject))
-        if keeper is not None:
-            keeper.take_commands()
+    def _outcome(self, command_id: int, answered: Event) -> tuple[str | None, str]:
+        requests = self._store.requests
+        deadline = time.monotonic() + ANSWER_S
+        while time.monotonic() < deadline:
+            outcome = requests.outcome(command_id)
+            if outcome is not None:
+                return outcome
+            answered.wait(deadline - time.monotonic())
+            answered.clear()
+        requests.withdraw(command_id)
+        late = "No answer came in time. The page shows the state as it is."
+        return requests.outcome(command_id) or (OutcomeUnknown.code, late)
 
     def _answer_given(self, subject: str) -> None:
         answered = self._answers.get(int(subject))
         if answered is not None:
+            answered.set()
+
+    def _look_for_answers(self) -> None:
+        for answered in self._answers.values():
             answered.set()
 
 

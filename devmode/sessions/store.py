@@ -3,24 +3,29 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, Update, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
-from devmode.cluster.leases import MARGIN_S, Lease
+from devmode.cluster.leases import MARGIN_S, Lease, is_alive
 from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
-from devmode.errors import NotSessionOwner, SessionLocked
-from devmode.sessions.models import DeveloperSession, SessionCommand, SessionEvent, User
+from devmode.commandserver.execution import ExecutionState, Pause
+from devmode.errors import SessionLocked
+from devmode.sessions.lifecycle import Record
+from devmode.sessions.models import DeveloperSession, SessionEvent, User
+from devmode.sessions.requests import Requests, attends
 
 SESSION = "session"
 """Topic: the session of this job changed, or its events, tabs or requests."""
-COMMAND = "command"
-"""Topic: a command for the keeper of this job waits."""
-ANSWER = "answer"
-"""Topic: the command of this number is done."""
+STATUS = "status"
+"""Topic: somebody needs the whole state of this job, which only its keeper may ask for."""
+ORPHANED = "orphaned"
+"""Topic: the session of this job was left to whoever adopts it."""
+NOBODY = ""
+"""Keeps a session that was left: no process has this name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,10 @@ class SessionFacts:
     turn: int
     tabs: int
     requested_by: str | None
-    unattended_since: float | None
+    unattended_s: float | None
+    """For how long the paused job has waited for an owner without a tab."""
+    is_kept: bool
+    """Whether its keeper is alive, as far as its lease tells."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,15 @@ class Store:
 
     def __init__(self, database: Database, notices: Notices, lease: Lease) -> None:
         """Use one database, on behalf of the process that holds `lease`."""
+        self.requests = Requests(database, notices)
         self._database = database
         self._notices = notices
         self._lease = lease
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the database can't be reached just now."""
+        return self._database.is_away
 
     # Looking
 
@@ -88,8 +102,22 @@ class Store:
                 EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in session.scalars(query)
             )
 
+    def remembered(self, job_id: int) -> ExecutionState:
+        """Return what the timeline last said of a job's execution, for who continues it."""
+        events = self.events_of(job_id)
+        module = next((event.text for event in events if event.kind == "module"), None)
+        turns = (event for event in events if event.kind in ("paused", "resumed"))
+        last = next(turns, None)
+        paused = last is not None and last.kind == "paused"
+        return ExecutionState(module=module, pause=Pause(last.text) if last and paused else None)
+
+    def ask_for_status(self, job_id: int) -> None:
+        """Ask the keeper of a job to have the command server tell its state."""
+        with self._database.write() as session:
+            self._notices.publish(session, STATUS, job_id)
+
     def _facts(self, *conditions: Any) -> dict[int, SessionFacts]:
-        asking = User.__table__.alias("asking")
+        asking = aliased(User)
         tabs = (
             select(func.coalesce(func.sum(Presence.tabs), 0))
             .where(
@@ -99,9 +127,17 @@ class Store:
             .scalar_subquery()
         )
         query = (
-            select(DeveloperSession, User.name, asking.c.name, tabs)
+            select(
+                DeveloperSession,
+                User.name,
+                asking.name,
+                tabs,
+                now() - DeveloperSession.unattended_since,
+                Process.lease_until + MARGIN_S > now(),
+            )
             .join(User, User.id == DeveloperSession.user_id)
-            .outerjoin(asking, asking.c.id == DeveloperSession.requested_by)
+            .outerjoin(asking, asking.id == DeveloperSession.requested_by)
+            .outerjoin(Process, Process.id == DeveloperSession.process_id)
             .where(*conditions)
         )
         with self._database.read() as session:
@@ -117,14 +153,17 @@ class Store:
                     turn=row.turn,
                     tabs=tabs_open,
                     requested_by=requested_by,
-                    unattended_since=row.unattended_since,
+                    unattended_s=unattended_s,
+                    is_kept=bool(is_kept),
                 )
-                for row, developer, requested_by, tabs_open in session.execute(query)
+                for row, developer, requested_by, tabs_open, unattended_s, is_kept in (
+                    session.execute(query)
+                )
             }
 
     # Ownership
 
-    def reserve(self, job_id: int, user_id: int) -> bool:
+    def reserve(self, job_id: int, user_id: int, name: str) -> bool:
         """Reserve a job for a developer; False when it is theirs already.
 
         Raises `SessionLocked`, naming the owner. The primary key decides the race.
@@ -142,11 +181,12 @@ class Store:
                         turn=0,
                     )
                 )
-                self._notices.publish(session, SESSION, job_id)
+                session.flush()
+                self._add_event(session, job_id, "started", "Took control.", name)
         except IntegrityError:
             facts = self.session_of(job_id)
             if facts is None:
-                return self.reserve(job_id, user_id)
+                return self.reserve(job_id, user_id, name)
             if facts.user_id == user_id:
                 return False
             raise SessionLocked(
@@ -157,22 +197,17 @@ class Store:
     def opened(self, job_id: int, term: int) -> None:
         """Note that the link is up: from now on the session is one."""
         with self._database.write() as session:
-            session.execute(_mine(job_id, term).values(open=True))
+            session.execute(self._mine(job_id, term).values(open=True))
             self._notices.publish(session, SESSION, job_id)
 
-    def remove(self, job_id: int, term: int) -> bool:
-        """Remove a session that this keeper held; False when somebody else holds it now."""
+    def remove(self, job_id: int, term: int, reason: str) -> None:
+        """End a session, unless somebody else keeps it by now."""
         with self._database.write() as session:
-            removed = changed_rows(
-                session,
-                delete(DeveloperSession).where(
-                    DeveloperSession.job_id == job_id,
-                    DeveloperSession.term == term,
-                    DeveloperSession.process_id == self._lease.process_id,
-                ),
-            )
-            self._notices.publish(session, SESSION, job_id)
-            return removed == 1
+            mine = _kept_by(job_id, term, self._lease.process_id)
+            if changed_rows(session, delete(DeveloperSession).where(*mine)) != 1:
+                return
+            self.requests.refuse_all(session, job_id)
+            self._add_event(session, job_id, "ended", reason, None)
 
     def request_control(self, job_id: int, user_id: int, name: str) -> None:
         """Note who asks the owner for control."""
@@ -210,27 +245,15 @@ class Store:
         """Start or stop the clock of an owner without a tab beside a paused job."""
         since = None if attended else now()
         with self._database.write() as session:
-            session.execute(_mine(job_id, term).values(unattended_since=since))
+            session.execute(self._mine(job_id, term).values(unattended_since=since))
             self._notices.publish(session, SESSION, job_id)
 
     def note_owner(self, job_id: int, user_id: int) -> None:
         """Note that somebody looks at a job; if it is the owner, they are not away."""
         with self._database.write() as session:
-            self._attends(session, job_id, user_id)
-
-    @staticmethod
-    def _attends(session: Session, job_id: int, user_id: int) -> bool:
-        owned = update(DeveloperSession).where(
-            DeveloperSession.job_id == job_id, DeveloperSession.user_id == user_id
-        )
-        return changed_rows(session, owned.values(unattended_since=None)) == 1
+            attends(session, job_id, user_id)
 
     # Adoption
-
-    def orphans(self) -> list[SessionFacts]:
-        """Return the sessions whose keeper's lease has lapsed, or that never had one."""
-        alive = select(Process.id).where(Process.lease_until + MARGIN_S > now())
-        return list(self._facts(DeveloperSession.process_id.not_in(alive)).values())
 
     def adopt(self, facts: SessionFacts) -> bool:
         """Become the keeper of an orphan by compare-and-swap; False when another one did.
@@ -238,46 +261,37 @@ class Store:
         What was on its way to the command server then has an unknown outcome.
         """
         with self._database.write() as session:
-            adopted = changed_rows(
-                session,
-                update(DeveloperSession)
-                .where(
-                    DeveloperSession.job_id == facts.job_id,
-                    DeveloperSession.term == facts.term,
-                    DeveloperSession.process_id == facts.process_id,
-                )
-                .values(process_id=self._lease.process_id, term=facts.term + 1, open=True),
-            )
-            if adopted != 1:
+            mine = facts.process_id == self._lease.process_id
+            if not mine and is_alive(session, facts.process_id):
                 return False
-            lost = select(SessionCommand.id).where(
-                SessionCommand.job_id == facts.job_id, SessionCommand.state == "taken"
-            )
-            for command_id in session.scalars(lost).all():
-                self._answer(
-                    session,
-                    command_id,
-                    "outcome_unknown",
-                    "The process that sent the command died. The page shows the state as it is.",
-                )
+            seen = _kept_by(facts.job_id, facts.term, facts.process_id)
+            ours = {"process_id": self._lease.process_id, "term": facts.term + 1, "open": True}
+            adopt = update(DeveloperSession).where(*seen).values(**ours)
+            if changed_rows(session, adopt) != 1:
+                return False
+            self.requests.lose(session, facts.job_id)
             text = "Another process keeps the session now."
             self._add_event(session, facts.job_id, "adopted", text, None)
             return True
 
+    def orphan(self, job_id: int, term: int) -> None:
+        """Stop keeping a session, so that another process adopts it at once."""
+        with self._database.write() as session:
+            session.execute(self._mine(job_id, term).values(process_id=NOBODY))
+            self._notices.publish(session, ORPHANED, job_id)
+
     # Events
 
-    def record(
-        self, job_id: int, kind: str, text: str, who: str | None = None, *, turn: int | None = None
-    ) -> None:
-        """Append one event to the timeline, and the turn that it belongs to to the session."""
+    def record(self, job_id: int, kind: str, text: str, who: str | None = None) -> None:
+        """Append one event to the timeline."""
         with self._database.write() as session:
-            if turn is not None:
-                session.execute(
-                    update(DeveloperSession)
-                    .where(DeveloperSession.job_id == job_id)
-                    .values(turn=turn)
-                )
             self._add_event(session, job_id, kind, text, who)
+
+    def record_seen(self, job_id: int, term: int, seen: Record) -> None:
+        """Append what the keeper of `term` saw, unless another one keeps the session by now."""
+        with self._database.write() as session:
+            if changed_rows(session, self._mine(job_id, term).values(turn=seen.turn)) == 1:
+                self._add_event(session, job_id, seen.kind, seen.text, seen.who)
 
     def _add_event(
         self, session: Session, job_id: int, kind: str, text: str, who: str | None
@@ -285,74 +299,14 @@ class Store:
         session.add(SessionEvent(job_id=job_id, at=now(), who=who, kind=kind, text=text))
         self._notices.publish(session, SESSION, job_id)
 
-    # Commands
-
-    def ask(
-        self,
-        job_id: int,
-        user_id: int,
-        action: str,
-        arguments: dict[str, Any],
-        revision: str | None,
-    ) -> int:
-        """Leave a command for the keeper and return its number; raise `NotSessionOwner`.
-
-        Whoever asks for something is not away.
-        """
-        with self._database.write() as session:
-            if not self._attends(session, job_id, user_id):
-                raise NotSessionOwner("You don't control this job. Take control first.")
-            command = SessionCommand(
-                job_id=job_id,
-                user_id=user_id,
-                action=action,
-                arguments=arguments,
-                revision=revision,
-                asked_at=now(),
-                state="waiting",
-            )
-            session.add(command)
-            session.flush()
-            self._notices.publish(session, COMMAND, job_id)
-            return command.id
-
-    def take_commands(self, job_id: int, term: int) -> list[tuple[SessionCommand, str]]:
-        """Take every waiting command of a job, once, with the name of who asks."""
-        query = (
-            select(SessionCommand, User.name)
-            .join(User, User.id == SessionCommand.user_id)
-            .where(SessionCommand.job_id == job_id, SessionCommand.state == "waiting")
-            .order_by(SessionCommand.id)
-        )
-        with self._database.write() as session:
-            taken = [(command, name) for command, name in session.execute(query)]
-            for command, _name in taken:
-                command.state, command.term = "taken", term
-            return taken
-
-    def answer(self, command_id: int, error: str | None, sentence: str) -> None:
-        """Note how a command ended."""
-        with self._database.write() as session:
-            self._answer(session, command_id, error, sentence)
-
-    def outcome(self, command_id: int) -> tuple[str | None, str] | None:
-        """Return the error code (if any) and the sentence of a command that is done."""
-        with self._database.read() as session:
-            command = session.get(SessionCommand, command_id)
-            if command is None or command.state != "done":
-                return None
-            return command.error, command.sentence or ""
-
-    def _answer(self, session: Session, command_id: int, error: str | None, sentence: str) -> None:
-        session.execute(
-            update(SessionCommand)
-            .where(SessionCommand.id == command_id, SessionCommand.state != "done")
-            .values(state="done", error=error, sentence=sentence)
-        )
-        self._notices.publish(session, ANSWER, command_id)
+    def _mine(self, job_id: int, term: int) -> Update:
+        """Change a session only as long as this process keeps it in this term."""
+        return update(DeveloperSession).where(*_kept_by(job_id, term, self._lease.process_id))
 
 
-def _mine(job_id: int, term: int) -> Any:
-    return update(DeveloperSession).where(
-        DeveloperSession.job_id == job_id, DeveloperSession.term == term
+def _kept_by(job_id: int, term: int, process_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        DeveloperSession.job_id == job_id,
+        DeveloperSession.term == term,
+        DeveloperSession.process_id == process_id,
     )

@@ -27,8 +27,11 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.IncompatibleCommandServer: 502,
     errors.CommandNotConfirmed: 504,
     errors.OutcomeUnknown: 504,
+    errors.DatabaseAway: 503,
 }
 """The one place where errors and HTTP statuses meet."""
+
+RETRY_AFTER_S = "3"
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,13 @@ def register(app: Flask) -> None:
 
 def answer(error: DevmodeError) -> Response:
     """Tell an error: as a message to HTMX, else as a page; strangers go to the sign-in."""
-    status = STATUSES[type(error)]
+    response = _told(error, STATUSES[type(error)])
+    if response.status_code in (429, 503):
+        response.headers["Retry-After"] = RETRY_AFTER_S
+    return response
+
+
+def _told(error: DevmodeError, status: int) -> Response:
     if is_htmx():
         return messages_answer([("error", error.sentence)], status)
     if isinstance(error, errors.NotSignedIn) and request.method == "GET":

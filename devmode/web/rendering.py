@@ -13,7 +13,13 @@ Messages = list[tuple[str, str]]
 
 SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
     "status": lambda view, _audience: view.headline,
-    "session": lambda view, audience: (view.job.state, view.session, view.revision, audience),
+    "session": lambda view, audience: (
+        view.job.state,
+        view.session,
+        view.revision,
+        view.remembered,
+        audience,
+    ),
     "actions": lambda view, audience: (
         view.execution.pause,
         view.execution.tags is None,
@@ -31,7 +37,12 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.current_module,
         view.job.modules,
     ),
-    "release": lambda view, audience: (view.job.state, view.revision, audience),
+    "release": lambda view, audience: (
+        view.job.state,
+        view.revision,
+        view.remembered,
+        audience,
+    ),
     "screen": lambda view, _audience: view.screen,
     "schedule": lambda view, _audience: (view.current_module, view.job.modules),
     "timeline": lambda view, _audience: view.events,

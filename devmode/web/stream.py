@@ -12,7 +12,7 @@ from gevent.event import Event
 from gevent.socket import socket, wait_read
 
 from devmode.cluster.notices import Notices
-from devmode.errors import InvalidCommand, TooMany
+from devmode.errors import DatabaseAway, InvalidCommand, TooMany
 from devmode.live.feed import DASHBOARD, Feed, Subscription
 from devmode.sessions.users import LOGIN, Logins
 from devmode.web import devmode
@@ -113,7 +113,7 @@ def _stream(
                 return
             if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
                 authorised_at = time.monotonic()
-                subscription.signed_out = logins.visitor_of(login_id) is None
+                subscription.signed_out |= _is_over(logins, login_id)
             if subscription.signed_out:
                 yield b"event: signed-out\ndata: \n\n"
                 return
@@ -133,3 +133,11 @@ def _events(subscription: Subscription, connection: socket | None) -> bytes:
     if subscription.frames and _has_room(connection):
         messages += [frame.message for frame in subscription.take_frames()]
     return b"".join(b"data: %b\n\n" % message for message in messages)
+
+
+def _is_over(logins: Logins, login_id: str) -> bool:
+    """Tell whether a login has ended; while the database is away it goes on."""
+    try:
+        return logins.visitor_of(login_id) is None
+    except DatabaseAway:
+        return False

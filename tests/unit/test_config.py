@@ -36,6 +36,18 @@ def test_a_wrong_address_stops_the_start_and_is_named(tmp_path: Path, bind: str)
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("DATABASE_URL", "mysql://u:secret@h/d"), ("WORKERS", "0"), ("WORKERS", "x")],
+)
+def test_a_wrong_setting_stops_the_start_and_is_named_without_secrets(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(WrongSetting, match=f"(?i){name}") as wrong:
+        load({f"DEVMODE_{name}": value}, tmp_path)
+    assert "secret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [("binb = 1", "binb"), ("bind = 1", "bind"), ("bind =", "TOML"), ("away_after_s = []", "away")],
 )

@@ -1,7 +1,6 @@
 """The tables that migrations make are the ones that the models describe, and keep what is there."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,10 +22,10 @@ A_CONTROLLED_JOB = (
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[None]:
+def database(database_url: str) -> Iterator[None]:
     app = create_app(
         Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
+            database_url=database_url,
             secret_key="only for tests",
             start_code="sesame",
             host="here",

@@ -1,36 +1,52 @@
+"""The database, leases and notices, on SQLite and on PostgreSQL."""
+
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine, select, update
+from sqlalchemy.exc import IntegrityError
 
-from devmode.cluster import database as database_module
+from devmode.cluster import sqlite
+from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
-from devmode.cluster.database import Base, Database, after_commit, is_locked
-from devmode.cluster.leases import Lease
+from devmode.cluster.database import Base, Database, after_commit
+from devmode.cluster.leases import Lease, is_alive
 from devmode.cluster.models import Change, Process
-from devmode.cluster.notices import Notices
+from devmode.cluster.notices import Notice, Notices
+from devmode.cluster.postgresql import engine_options
+from devmode.errors import DatabaseAway, InvalidCommand
+from tests.databases import PostgresqlServer
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "test.sqlite"
+def database(database_url: str) -> Iterator[Database]:
+    yield from opened(database_url)
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    yield from opened(path)
+def other(database: Database, database_url: str) -> Iterator[Database]:
+    yield from opened(database_url)
 
 
 @pytest.fixture
-def other(database: Database, path: Path) -> Iterator[Database]:
-    yield from opened(path)
+def served(postgresql: PostgresqlServer) -> Iterator[Database]:
+    yield from opened(postgresql.new_database())
 
 
-def opened(path: Path) -> Iterator[Database]:
-    engine = create_engine(f"sqlite:///{path}")
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Database]:
+    yield from opened(f"sqlite:///{tmp_path / 'file.sqlite'}")
+
+
+@pytest.fixture
+def same_file(file: Database, tmp_path: Path) -> Iterator[Database]:
+    yield from opened(f"sqlite:///{tmp_path / 'file.sqlite'}")
+
+
+def opened(url: str) -> Iterator[Database]:
+    engine = create_engine(url, **engine_options(url))
     database = Database(engine)
     Base.metadata.create_all(engine, tables=[Process.__table__, Change.__table__])
     yield database
@@ -47,32 +63,42 @@ def names(database: Database) -> set[str]:
         return set(session.scalars(select(Process.id)))
 
 
+def lapse(database: Database, seconds: float = 1) -> None:
+    with database.write() as session:
+        session.execute(update(Process).values(lease_until=now() - seconds))
+
+
+def taken(database: Database) -> Lease:
+    lease = Lease(database, "h")
+    lease.take()
+    return lease
+
+
 def test_two_that_write_at_once_wait_for_each_other(
-    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+    file: Database, same_file: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = threading.Event()
-    sleep = database_module.time.sleep
-    monkeypatch.setattr(database_module.time, "sleep", lambda s: (waits.set(), sleep(s)))
-    second = threading.Thread(target=add, args=(other, "second"))
-    with database.write() as session:
+    sleep = sqlite.time.sleep
+    monkeypatch.setattr(sqlite.time, "sleep", lambda s: (waits.set(), sleep(s)))
+    second = threading.Thread(target=add, args=(same_file, "second"))
+    with file.write() as session:
         session.add(Process(id="first", host="h", lease_until=0))
         session.flush()
         second.start()
         assert waits.wait(10)
-        assert names(other) == set()
+        assert names(same_file) == set()
     second.join(10)
-    assert names(database) == {"first", "second"}
+    assert names(file) == {"first", "second"}
 
 
 def test_nobody_waits_for_ever(
-    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+    file: Database, same_file: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "WRITE_LOCK_TIMEOUT_S", 0)
-    with database.write() as session:
+    monkeypatch.setattr(sqlite, "WRITE_LOCK_TIMEOUT_S", 0)
+    with file.write() as session:
         session.execute(select(1))
-        with pytest.raises(OperationalError) as refused:
-            add(other, "second")
-    assert is_locked(refused.value)
+        with pytest.raises(DatabaseAway):
+            add(same_file, "second")
 
 
 def test_readers_do_not_wait_for_a_writer(database: Database, other: Database) -> None:
@@ -100,6 +126,38 @@ def test_what_a_reader_changes_is_thrown_away(database: Database) -> None:
     assert names(database) == set()
 
 
+def test_a_name_that_is_taken_is_no_failure_of_the_database(database: Database) -> None:
+    add(database, "first")
+    with pytest.raises(IntegrityError):
+        add(database, "first")
+    assert not database.is_away
+
+
+def test_a_database_that_is_gone_is_told_and_so_is_its_return(
+    served: Database, postgresql: PostgresqlServer
+) -> None:
+    told: list[bool] = []
+    served.listen(lambda: told.append(served.is_away))
+    add(served, "before")
+    postgresql.stop()
+    try:
+        with pytest.raises(DatabaseAway):
+            names(served)
+        with pytest.raises(DatabaseAway):
+            add(served, "meanwhile")
+    finally:
+        postgresql.start()
+    add(served, "after")
+    assert names(served) == {"before", "after"}
+    assert told == [True, False]
+
+
+def test_characters_that_a_database_can_not_keep_are_refused(served: Database) -> None:
+    with pytest.raises(InvalidCommand):
+        add(served, "a\0b")
+    assert not served.is_away
+
+
 def test_a_lease_is_renewed_while_it_lasts(database: Database) -> None:
     lease = Lease(database, "h")
     assert not lease.is_held
@@ -109,29 +167,67 @@ def test_a_lease_is_renewed_while_it_lasts(database: Database) -> None:
     assert names(database) == {lease.process_id}
 
 
-def test_a_lease_that_lapsed_stays_lost(database: Database) -> None:
-    lease = Lease(database, "h")
-    lease.take()
-    with database.write() as session:
-        session.execute(update(Process).values(lease_until=now() - 1))
+def test_a_lease_that_lapsed_is_lost_until_what_others_adopted_is_let_go(
+    database: Database,
+) -> None:
+    lease, name = taken(database), names(database)
+    lapse(database)
     assert not lease.renew()
+    assert not lease.renew()
+    held: list[bool] = []
+    lease.resume(lambda: held.append(lease.is_held))
+    assert held == [False]
+    assert lease.is_held
+    assert lease.renew()
+    assert names(database) == name
+
+
+def test_who_can_not_let_go_does_not_get_the_lease_back(database: Database) -> None:
+    lease = taken(database)
+    lapse(database)
+
+    def let_go() -> None:
+        raise DatabaseAway("gone again")
+
+    assert not lease.renew()
+    with pytest.raises(DatabaseAway):
+        lease.resume(let_go)
     assert not lease.is_held
     assert not lease.renew()
+
+
+def test_who_was_forgotten_goes_on_under_another_name(database: Database) -> None:
+    lease = taken(database)
+    first = lease.process_id
+    lapse(database, 100)
+    taken(database).renew()
+    assert not lease.renew()
+    lease.resume(lambda: None)
+    assert lease.is_held
+    assert lease.process_id != first
+    assert first not in names(database)
 
 
 def test_a_process_that_was_stopped_knows_that_its_lease_lapsed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lease = Lease(database, "h")
-    lease.take()
+    lease = taken(database)
     later = lease._held_until
-    monkeypatch.setattr("devmode.cluster.leases.time.monotonic", lambda: later)
+    monkeypatch.setattr("devmode.cluster.leases.time.clock_gettime", lambda _clock: later)
     assert not lease.is_held
 
 
+def test_the_successor_waits_longer_than_the_holder_acts(database: Database) -> None:
+    lease = taken(database)
+    for lapsed_s, alive in ((0.2, True), (0.8, False)):
+        lapse(database, lapsed_s)
+        with database.write() as session:
+            assert is_alive(session, lease.process_id) is alive
+            assert not is_alive(session, "nobody")
+
+
 def test_a_lease_that_is_given_back_is_gone(database: Database) -> None:
-    lease = Lease(database, "h")
-    lease.take()
+    lease = taken(database)
     lease.give_back()
     assert not lease.is_held
     assert names(database) == set()
@@ -139,41 +235,63 @@ def test_a_lease_that_is_given_back_is_gone(database: Database) -> None:
 
 def test_those_long_gone_are_forgotten(database: Database) -> None:
     add(database, "long gone")
-    lease = Lease(database, "h")
-    lease.take()
+    lease = taken(database)
     lease.renew()
     assert names(database) == {lease.process_id}
 
 
-def test_a_notice_is_heard_after_the_commit_and_not_before(database: Database) -> None:
-    lease = Lease(database, "h")
-    lease.take()
-    notices = Notices(database, lease)
-    heard: list[tuple[str, int | None]] = []
-
-    def listener(subject: str) -> None:
-        with database.read() as session:
-            heard.append((subject, session.scalar(select(func.count(Change.sequence)))))
-
-    notices.listen("job", listener)
+def test_a_notice_is_heard_in_its_own_process_after_the_commit(database: Database) -> None:
+    notices = Notices(board_of(database), taken(database))
+    heard: list[str] = []
+    notices.listen("job", heard.append)
     with database.write() as session:
         notices.publish(session, "job", 7)
         notices.publish(session, "other", 8)
         assert heard == []
-    assert heard == [("7", 2)]
+    assert heard == ["7"]
 
 
-def test_other_processes_hear_a_notice_once(database: Database, other: Database) -> None:
-    ours, theirs = Lease(database, "h"), Lease(other, "h")
-    ours.take()
-    theirs.take()
-    speaker, hearer = Notices(database, ours), Notices(other, theirs)
-    heard: list[str] = []
-    hearer.listen("job", heard.append)
+def test_other_processes_hear_what_was_committed_once_and_in_order(
+    database: Database, other: Database
+) -> None:
+    lease = taken(database)
+    speaker, board = Notices(board_of(database), lease), board_of(other)
+    watch = board.watch()
+    assert next(watch) is None
+    with pytest.raises(ZeroDivisionError), database.write() as session:  # noqa: PT012 - rolls back
+        speaker.publish(session, "job", 6)
+        _ = 1 / 0
+    for subject in (7, 8):
+        with database.write() as session:
+            speaker.publish(session, "job", subject)
+    assert next(watch) == Notice(lease.process_id, "job", "7")
+    assert next(watch) == Notice(lease.process_id, "job", "8")
+    watch.close()
+
+
+def test_nobody_hears_a_notice_before_its_commit(database: Database, other: Database) -> None:
+    lease = taken(database)
+    speaker, watch = Notices(board_of(database), lease), board_of(other).watch()
+    assert next(watch) is None
+    early = threading.Event()
+    hearer = threading.Thread(target=lambda: (next(watch), early.set()), daemon=True)
     with database.write() as session:
         speaker.publish(session, "job", 7)
-        hearer._hear_others()
-        assert heard == []
-    hearer._hear_others()
-    hearer._hear_others()
-    assert heard == ["7"]
+        session.flush()
+        hearer.start()
+        assert not early.wait(0.3)
+    assert early.wait(10)
+
+
+def test_who_was_cut_off_is_told_that_it_may_have_missed_something(
+    served: Database, postgresql: PostgresqlServer
+) -> None:
+    watch = board_of(served).watch()
+    assert next(watch) is None
+    postgresql.stop()
+    try:
+        with pytest.raises(DatabaseAway):
+            next(watch)
+    finally:
+        postgresql.start()
+    assert next(board_of(served).watch()) is None

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
+from devmode.cluster.leases import Lease
+from devmode.cluster.models import Change
+from devmode.cluster.notices import Notices
 from devmode.errors import JobNotFound
 from devmode.jobs.models import JobRow
 from devmode.jobs.registry import Job, JobState, Registry
@@ -19,10 +23,10 @@ Run = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'test.sqlite'}")
+def database(database_url: str) -> Iterator[Database]:
+    engine = create_engine(database_url)
     database = Database(engine)
-    Base.metadata.create_all(engine, tables=[JobRow.__table__])
+    Base.metadata.create_all(engine, tables=[JobRow.__table__, Change.__table__])
     yield database
     engine.dispose()
 
@@ -61,8 +65,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 def registry(database: Database, pool: Path) -> Registry:
     """A devmode that has just been started."""
-    registry = Registry(database, (str(pool.parent / "*"),), "here")
-    registry.scan()
+    notices = Notices(board_of(database), Lease(database, "here"))
+    registry = Registry(database, notices, (str(pool.parent / "*"),), "here")
     registry.end_forgotten()
     return registry
 
@@ -153,6 +157,27 @@ def test_a_result_that_is_written_anew_is_read_anew(
         draft.rename(results / "result-a.json")
         jobs.scan()
         assert only(jobs.running()).modules[0].result == result
+
+
+def test_a_job_that_another_process_saw_first_is_found_at_once(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    second = registry(database, pool)
+    isotovideo()
+    job_id = only(registry(database, pool).running()).id
+    assert second.get(job_id).state is JobState.RUNNING
+
+
+def test_of_two_processes_that_see_the_end_of_a_job_one_notes_it(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    process = isotovideo()
+    first, second = registry(database, pool), registry(database, pool)
+    stop(process)
+    first.scan()
+    ended_at = only(first.ended()).ended_at
+    second.scan()
+    assert only(second.ended()).ended_at == ended_at
 
 
 def test_an_unknown_number_is_no_job(database: Database, pool: Path) -> None:

@@ -36,15 +36,17 @@ from devmode.sessions.lifecycle import (
     Heard,
     Incompatible,
     JobOver,
-    Let,
     Lifecycle,
     LinkDown,
     LinkUp,
     Opened,
     OpeningExpired,
+    Orphan,
     Phase,
+    PutBack,
     Record,
     Request,
+    Retire,
     Say,
     Settle,
     Watch,
@@ -238,7 +240,37 @@ def test_the_end_of_the_job_settles_everything() -> None:
 
 
 def test_a_session_that_is_let_go_ends() -> None:
-    Playbook(PAUSED).request("resume").receive(Let("Taken over.")).settles(StateChanged).ends()
+    playbook = Playbook(PAUSED).request("leave").settles("You let go, the job stays as it is.")
+    assert Record("released", "Let go (stay).", "Ann", 1) in playbook.ends().effects
+
+
+def test_a_session_can_be_let_go_without_the_command_server() -> None:
+    playbook = Playbook(PAUSED).receive(LinkDown("gone")).request("leave")
+    playbook.settles("You let go, the job stays as it is.").ends()
+
+
+def test_who_retires_leaves_the_session_and_what_was_not_begun() -> None:
+    playbook = Playbook(PAUSED).request("resume", 1).request("resume", 2).receive(Retire())
+    assert playbook.effects == []
+    playbook.confirm(pause=None, turn=2).settles("The test goes on.")
+    assert playbook.effects[-2:] == [PutBack(2), Orphan()]
+    assert playbook.request("pause", 3).effects == [PutBack(3)]
+
+
+def test_who_retires_idle_leaves_at_once() -> None:
+    assert Playbook(PAUSED).receive(Retire()).effects == [Orphan()]
+
+
+def test_an_adopted_session_tells_what_happened_since_the_timeline_ended() -> None:
+    remembered = ExecutionState(module="a-b", pause=Pause("reached module a"))
+    for state, kinds in (
+        (replace(PAUSED, module="a-b"), []),
+        (replace(RUNNING, module="a-b"), ["resumed"]),
+        (replace(HELD, module="a-c"), ["module", "paused"]),
+    ):
+        life = Lifecycle(4, remembered)
+        records = [e.kind for e in life.receive(LinkUp(state)) if isinstance(e, Record)]
+        assert records == ["connection_back", *kinds]
 
 
 def test_a_setting_that_is_refused_does_not_keep_the_others_from_being_said() -> None:
@@ -257,14 +289,14 @@ def test_a_release_clears_the_settings_and_then_resumes() -> None:
     playbook.confirm(pause_on_mismatch=Mismatch.OFF).says(SetPauseOnNextCommand(False))
     playbook.confirm(pause_on_next_command=False).says(SetPauseOnFailure(False))
     playbook.confirm(pause_on_failure=False).says(Resume())
-    playbook.confirm(pause=None, turn=2).settles("The test continues.")
+    playbook.confirm(pause=None, turn=2).settles("You let go, the test continues.").ends()
 
 
 def test_a_release_leaves_settings_alone_that_were_never_told() -> None:
     state = replace(PAUSED, pause_at=UNKNOWN, pause_on_mismatch=UNKNOWN, pause_on_failure=UNKNOWN)
     Playbook(state).request("release").says(Resume()).confirm(pause=None).settles(
-        "The test continues."
-    )
+        "You let go, the test continues."
+    ).ends()
 
 
 def test_the_timeline_names_who_changed_a_setting() -> None:
@@ -300,7 +332,7 @@ steps = st.lists(
         st.builds(Heard, known_states, known_states),
         st.sampled_from([LinkDown("gone"), "confirm", "confirm", "fail", "expire", "expire"]),
         st.builds(Confirmed, st.integers(0, 9), known_states),
-        st.sampled_from([OpeningExpired(), Incompatible("2.0"), JobOver(), Let("over")]),
+        st.sampled_from([OpeningExpired(), Incompatible("2.0"), JobOver(), Retire()]),
     ),
     max_size=30,
 )
@@ -334,7 +366,7 @@ def test_whatever_happens_one_command_is_out_at_a_time_and_each_request_is_settl
             match effect:
                 case Watch(identity):
                     watched = identity
-                case Settle(identity):
+                case Settle(identity) | PutBack(identity):
                     settled.append(identity)
                     outstanding = None if identity == watched else outstanding
                 case Say(number):

@@ -1,0 +1,128 @@
+"""The boards that notices are left on: one kind for each kind of database."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import gevent
+import msgspec
+import psycopg
+from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from devmode.cluster import postgresql
+from devmode.cluster.clock import now
+from devmode.cluster.database import AWAY, Database
+from devmode.cluster.models import Change
+from devmode.cluster.notices import Board, Notice
+from devmode.errors import DatabaseAway
+
+POLL_S = 0.05
+KEPT_S = 60.0
+CLEANED_EVERY_S = 10.0
+CHANNEL = "devmode"
+QUIET_S = 2.0
+"""After this long without a notice the connection is tried: it may be dead without a word."""
+
+
+def board_of(database: Database) -> Board:
+    """Return the board that suits the database."""
+    if database.engine.dialect.name == "sqlite":
+        return SqliteBoard(database)
+    return PostgresqlBoard(database)
+
+
+class SqliteBoard:
+    """A table, looked at whenever `PRAGMA data_version` says that another one has written.
+
+    That is asked on a connection of its own, as it is blind to its own connection's commits and
+    inside an open read transaction: in autocommit, and never written to.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Use the table of `database`."""
+        self._database = database
+
+    def post(self, session: Session, notice: Notice) -> None:
+        """See `Board`."""
+        session.execute(
+            insert(Change).values(
+                process_id=notice.process_id, topic=notice.topic, subject=notice.subject, at=now()
+            )
+        )
+
+    def watch(self) -> Iterator[Notice | None]:
+        """See `Board`."""
+        watch = self._database.engine.raw_connection()
+        watch.detach()
+        try:
+            cursor = watch.cursor()
+            version = None
+            heard = self._newest()
+            yield None
+            looked_at = cleaned_at = time.monotonic()
+            # Whoever was stopped for so long may find that what was left has been cleaned away.
+            while time.monotonic() - looked_at < KEPT_S / 2:
+                looked_at = time.monotonic()
+                (seen,) = cursor.execute("PRAGMA data_version").fetchone()
+                if seen != version:
+                    version = seen
+                    for change in self._after(heard):
+                        heard = change.sequence
+                        yield Notice(change.process_id, change.topic, change.subject)
+                gevent.sleep(POLL_S)
+                if looked_at - cleaned_at > CLEANED_EVERY_S:
+                    cleaned_at = looked_at
+                    self._forget_old()
+        except sqlite3.Error as error:
+            raise DatabaseAway(AWAY) from error
+        finally:
+            watch.close()
+
+    def _newest(self) -> int:
+        with self._database.read() as session:
+            return session.scalar(select(func.max(Change.sequence))) or 0
+
+    def _after(self, heard: int) -> list[Change]:
+        query = select(Change).where(Change.sequence > heard).order_by(Change.sequence)
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
+    def _forget_old(self) -> None:
+        with self._database.write() as session:
+            session.execute(delete(Change).where(Change.at < now() - KEPT_S))
+
+
+class PostgresqlBoard:
+    """`LISTEN` and `NOTIFY`: the database delivers what was posted when its transaction commits."""
+
+    def __init__(self, database: Database) -> None:
+        """Listen on a connection beside those of `database`."""
+        self._database = database
+
+    def post(self, session: Session, notice: Notice) -> None:
+        """See `Board`."""
+        payload = msgspec.json.encode([notice.process_id, notice.topic, notice.subject]).decode()
+        session.execute(
+            text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload}
+        )
+
+    def watch(self) -> Iterator[Notice | None]:
+        """See `Board`."""
+        try:
+            with self._connect() as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                yield None
+                while True:
+                    for notify in connection.notifies(timeout=QUIET_S):
+                        yield Notice(*msgspec.json.decode(notify.payload, type=list[str]))
+                    with gevent.Timeout(QUIET_S, DatabaseAway(AWAY)):
+                        connection.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            raise DatabaseAway(AWAY) from error
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        engine = self._database.engine
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        options = {**options, **postgresql.CONNECTION, "autocommit": True}
+        return psycopg.connect(*arguments, **options)

@@ -1,0 +1,207 @@
+"""The sessions that this process keeps, the ones it adopts, and who may speak to which job."""
+
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+
+from devmode.cluster.leases import Lease
+from devmode.cluster.notices import Notices
+from devmode.commandserver.link import Link
+from devmode.errors import CommandServerUnreachable, DatabaseAway, JobNotRunning
+from devmode.jobs.registry import Job, JobState, Registry
+from devmode.sessions import lifecycle as life
+from devmode.sessions.keeper import Keeper
+from devmode.sessions.links import Links
+from devmode.sessions.requests import COMMAND
+from devmode.sessions.store import ORPHANED, SESSION, STATUS, SessionFacts, Store
+from devmode.sessions.users import Visitor
+
+ROUNDS_S = 0.5
+"""How often orphans are looked for and attendance is taken: with the lease and its margin, a
+session is without a keeper for four seconds at most."""
+RETIREMENT_S = 3.0
+"""How long a keeper may take to finish what it has begun when the process ends."""
+
+log = logging.getLogger(__name__)
+
+
+class Keeping:
+    """The keepers of this process."""
+
+    def __init__(
+        self, registry: Registry, store: Store, links: Links, notices: Notices, lease: Lease
+    ) -> None:
+        """Keep nothing yet; `run` takes over what nobody keeps."""
+        self._registry = registry
+        self._store = store
+        self._links = links
+        self._lease = lease
+        self._keepers: dict[int, Keeper] = {}
+        self._reserving: set[int] = set()
+        self._retiring = False
+        self._due = Event()
+        links.when_opened(self._settle_voice)
+        notices.listen(COMMAND, self._of_keeper(Keeper.look_for_requests))
+        notices.listen(STATUS, self._of_keeper(Keeper.tell_status))
+        notices.listen(SESSION, self._session_changed)
+        notices.listen(ORPHANED, lambda _job_id: self._due.set())
+        notices.when_missed(self._look_everywhere)
+
+    def keeper_of(self, job_id: int) -> Keeper | None:
+        """Return the keeper of a job's session, if it is of this process."""
+        return self._keepers.get(job_id)
+
+    def reserve(self, job: Job, visitor: Visitor) -> bool:
+        """Reserve a job and begin to keep its session; False when it is the visitor's already.
+
+        Raises `SessionLocked`, `JobNotRunning`, `CommandServerUnreachable`.
+        """
+        if self._retiring:
+            raise CommandServerUnreachable("This process is shutting down. Try again.")
+        self._reserving.add(job.id)
+        try:
+            if not self._store.reserve(job.id, visitor.id, visitor.name):
+                return False
+            try:
+                self._keep(job, life.Lifecycle(term=1), term=1)
+            except JobNotRunning as error:
+                self._store.remove(job.id, 1, error.sentence)
+                raise
+        finally:
+            self._reserving.discard(job.id)
+        return True
+
+    def job_changed(self, job: Job) -> None:
+        """End the session of a job that runs no more."""
+        if job.state is JobState.RUNNING:
+            return
+        keeper = self._keepers.get(job.id)
+        if keeper is not None:
+            keeper.tell(life.JobOver())
+        self._links.close(job.id)
+
+    def run(self) -> None:
+        """Adopt what nobody keeps and take attendance, again and again (run in a greenlet)."""
+        while not self._retiring:
+            # While the database is away nothing is decided.
+            with contextlib.suppress(DatabaseAway):
+                self._round()
+            self._due.wait(ROUNDS_S)
+            self._due.clear()
+
+    def let_go(self) -> None:
+        """After a lapse of the lease: stop keeping what others adopted meanwhile."""
+        sessions = self._store.sessions()
+        for job_id, keeper in tuple(self._keepers.items()):
+            facts = sessions.get(job_id)
+            if facts is None or not self._is_mine(facts) or facts.term != keeper.term:
+                keeper.abandon()
+                # Not only when its greenlet has ended: it may not say another word.
+                del self._keepers[job_id]
+        for job_id, link in self._links.every():
+            self._give_voice(job_id, link, sessions.get(job_id))
+
+    def retire(self) -> None:
+        """This process ends: leave every session to the others, with what was asked of it."""
+        self._retiring = True
+        keepers = tuple(self._keepers.values())
+        for keeper in keepers:
+            keeper.tell(life.Retire())
+        for keeper in keepers:
+            keeper.wait_until_ended(timeout_s=RETIREMENT_S)
+
+    def _keep(self, job: Job, lifecycle: life.Lifecycle, *, term: int) -> None:
+        keeper = Keeper(
+            job, lifecycle, term=term, store=self._store, links=self._links, lease=self._lease
+        )
+        self._keepers[job.id] = keeper
+        keeper.start(self._keeper_ended)
+
+    def _keeper_ended(self, keeper: Keeper) -> None:
+        if self._keepers.get(keeper.job.id) is keeper:
+            del self._keepers[keeper.job.id]
+
+    def _round(self) -> None:
+        sessions = self._store.sessions()
+        for facts in sessions.values():
+            keeper = self._keepers.get(facts.job_id)
+            if keeper is not None:
+                self._take_attendance(keeper, facts)
+        orphans = [facts for facts in sessions.values() if self._is_orphan(facts)]
+        # Several processes adopt at the same time: each begins elsewhere, and all get a share.
+        random.shuffle(orphans)
+        for facts in orphans:
+            self._adopt(facts)
+        for job_id, link in self._links.every():
+            self._give_voice(job_id, link, sessions.get(job_id))
+            if link.is_hushed and not link.execution.known:
+                self._store.ask_for_status(job_id)
+
+    def _is_orphan(self, facts: SessionFacts) -> bool:
+        """Nobody keeps it, or this process should, but its keeper failed."""
+        if not self._is_mine(facts):
+            return not facts.is_kept
+        return facts.job_id not in self._keepers and facts.job_id not in self._reserving
+
+    def _is_mine(self, facts: SessionFacts) -> bool:
+        return facts.process_id == self._lease.process_id
+
+    def _adopt(self, facts: SessionFacts) -> None:
+        job = self._registry.get(facts.job_id)
+        out_of_reach = job.state is JobState.RUNNING and job.address is None
+        if out_of_reach or not self._store.adopt(facts):
+            return
+        term = facts.term + 1
+        log.info("the session of job %s is adopted, term %s", job.id, term)
+        if job.state is JobState.RUNNING:
+            remembered = self._store.remembered(job.id)
+            self._keep(job, life.Lifecycle(term, remembered), term=term)
+        else:
+            self._store.remove(job.id, term, "The job has ended.")
+
+    def _take_attendance(self, keeper: Keeper, facts: SessionFacts) -> None:
+        attended = facts.tabs > 0 or not keeper.is_paused
+        if attended != (facts.unattended_s is None):
+            self._store.note_attendance(facts.job_id, facts.term, attended=attended)
+
+    # Who speaks
+
+    def _session_changed(self, subject: str) -> None:
+        link = self._links.of(int(subject))
+        if link is not None:
+            gevent.spawn(self._settle_voice, int(subject), link)
+
+    def _settle_voice(self, job_id: int, link: Link) -> None:
+        """Let a link speak unless another process keeps the session of its job."""
+        try:
+            self._give_voice(job_id, link, self._store.session_of(job_id))
+        except DatabaseAway:
+            if job_id not in self._keepers:
+                link.hush()
+
+    def _give_voice(self, job_id: int, link: Link, facts: SessionFacts | None) -> None:
+        if job_id in self._keepers or job_id in self._reserving:
+            link.speak(lambda: self._lease.is_held)
+        elif facts is None:
+            link.speak()
+        elif not link.is_hushed:
+            link.hush()
+
+    # What others ask of the keepers here
+
+    def _of_keeper(self, do: Callable[[Keeper], None]) -> Callable[[str], None]:
+        def listener(subject: str) -> None:
+            keeper = self._keepers.get(int(subject))
+            if keeper is not None:
+                do(keeper)
+
+        return listener
+
+    def _look_everywhere(self) -> None:
+        for keeper in tuple(self._keepers.values()):
+            keeper.look_for_requests()
+        self._due.set()

@@ -1,0 +1,177 @@
+"""What developers ask of keepers: it travels to the keeper's process, and back, as a row.
+
+A request is taken once, hence sent at most once. Whoever asked may stop waiting: what was not
+taken by then is withdrawn, and what nobody withdrew in time is refused, never sent late.
+"""
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from devmode.cluster.clock import now
+from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.notices import Notices
+from devmode.errors import (
+    CommandNotConfirmed,
+    DevmodeError,
+    NotSessionOwner,
+    OutcomeUnknown,
+    StateChanged,
+)
+from devmode.sessions.lifecycle import REQUEST_S, Request
+from devmode.sessions.models import DeveloperSession, SessionCommand, User
+
+COMMAND = "command"
+"""Topic: a command for the keeper of this job waits."""
+ANSWER = "answer"
+"""Topic: the command of this number is done."""
+
+ANSWER_S = REQUEST_S + 4.0
+"""How long a developer waits at most for the answer."""
+REMEMBERED_S = 3600.0
+"""How long it is known how a command ended."""
+
+NOT_OWNER = "You don't control this job. Take control first."
+
+
+class Requests:
+    """Rows of `session_commands`: waiting, taken, done."""
+
+    def __init__(self, database: Database, notices: Notices) -> None:
+        """Use the tables of `database`."""
+        self._database = database
+        self._notices = notices
+
+    def ask(
+        self,
+        job_id: int,
+        user_id: int,
+        action: str,
+        arguments: dict[str, Any],
+        revision: str | None,
+    ) -> int:
+        """Leave a command for the keeper and return its number; raise `NotSessionOwner`.
+
+        Whoever asks for something is not away.
+        """
+        with self._database.write() as session:
+            # This locks the session: it can't end before the command is there to be refused.
+            if not attends(session, job_id, user_id):
+                raise NotSessionOwner(NOT_OWNER)
+            values = {"action": action, "arguments": arguments, "revision": revision}
+            command_id: int = session.scalars(
+                insert(SessionCommand)
+                .values(job_id=job_id, user_id=user_id, asked_at=now(), state="waiting", **values)
+                .returning(SessionCommand.id)
+            ).one()
+            self._notices.publish(session, COMMAND, job_id)
+            return command_id
+
+    def take(self, job_id: int, term: int, process_id: str) -> list[Request]:
+        """Take every command that waits for the keeper of a job, once.
+
+        Nothing is taken by who keeps the job no more; what its developer has stopped waiting for,
+        or that was asked by somebody who controls the job no more, is refused.
+        """
+        kept = select(DeveloperSession.user_id).where(
+            DeveloperSession.job_id == job_id,
+            DeveloperSession.term == term,
+            DeveloperSession.process_id == process_id,
+        )
+        waiting = (SessionCommand.job_id == job_id, SessionCommand.state == "waiting")
+        with self._database.write() as session:
+            owner = session.scalar(kept.with_for_update(read=True))
+            if owner is None:
+                return []
+            self._refuse(
+                session, NotSessionOwner(NOT_OWNER), *waiting, SessionCommand.user_id != owner
+            )
+            late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
+            stale = SessionCommand.asked_at < now() - ANSWER_S
+            self._refuse(session, late, *waiting, stale)
+            return self._take(session, term, *waiting)
+
+    def _take(self, session: Session, term: int, *which: Any) -> list[Request]:
+        taken = session.scalars(
+            update(SessionCommand)
+            .where(*which)
+            .values(state="taken", term=term)
+            .returning(SessionCommand)
+        ).all()
+        who = select(User).where(User.id.in_({command.user_id for command in taken}))
+        names = {user.id: user.name for user in session.scalars(who)}
+        return [
+            Request(c.id, names[c.user_id], c.action, c.arguments, c.revision)
+            for c in sorted(taken, key=lambda command: command.id)
+        ]
+
+    def withdraw(self, command_id: int) -> None:
+        """Stop waiting for a command: if nobody took it, nobody will."""
+        with self._database.write() as session:
+            self._refuse(
+                session,
+                CommandNotConfirmed("Nobody took the command; nothing was sent. Try again."),
+                SessionCommand.id == command_id,
+                SessionCommand.state == "waiting",
+            )
+
+    def answer(self, command_id: int, error: str | None, sentence: str) -> None:
+        """Note how a command ended."""
+        with self._database.write() as session:
+            self._settle(session, error, sentence, SessionCommand.id == command_id)
+
+    def put_back(self, command_id: int) -> None:
+        """Let whoever keeps the session next take a command that was taken but not begun."""
+        with self._database.write() as session:
+            session.execute(
+                update(SessionCommand)
+                .where(SessionCommand.id == command_id, SessionCommand.state == "taken")
+                .values(state="waiting")
+            )
+
+    def outcome(self, command_id: int) -> tuple[str | None, str] | None:
+        """Return the error code (if any) and the sentence of a command that is done."""
+        with self._database.read() as session:
+            command = session.get(SessionCommand, command_id)
+            if command is None or command.state != "done":
+                return None
+            return command.error, command.sentence or ""
+
+    def lose(self, session: Session, job_id: int) -> None:
+        """Say of what a dead keeper had taken that nobody knows whether it arrived."""
+        lost = OutcomeUnknown(
+            "The process that sent the command died. The page shows the state as it is."
+        )
+        of_it = (SessionCommand.job_id == job_id, SessionCommand.state == "taken")
+        self._refuse(session, lost, *of_it)
+
+    def refuse_all(self, session: Session, job_id: int) -> None:
+        """Refuse what still waits for a session that ends, and forget what ended long ago."""
+        ended = StateChanged("The session has ended. Nothing was sent.")
+        self._refuse(
+            session, ended, SessionCommand.job_id == job_id, SessionCommand.state == "waiting"
+        )
+        old = SessionCommand.asked_at < now() - REMEMBERED_S
+        session.execute(delete(SessionCommand).where(SessionCommand.state == "done", old))
+
+    def _refuse(self, session: Session, error: DevmodeError, *which: Any) -> None:
+        self._settle(session, error.code, error.sentence, *which)
+
+    def _settle(self, session: Session, error: str | None, sentence: str, *which: Any) -> None:
+        done = session.scalars(
+            update(SessionCommand)
+            .where(SessionCommand.state != "done", *which)
+            .values(state="done", error=error, sentence=sentence)
+            .returning(SessionCommand.id)
+        ).all()
+        for command_id in done:
+            self._notices.publish(session, ANSWER, command_id)
+
+
+def attends(session: Session, job_id: int, user_id: int) -> bool:
+    """Note that a user is there; tell whether they are the owner of the job's session."""
+    owned = update(DeveloperSession).where(
+        DeveloperSession.job_id == job_id, DeveloperSession.user_id == user_id
+    )
+    return changed_rows(session, owned.values(unattended_since=None)) == 1

@@ -1,0 +1,105 @@
+"""Both kinds of database for tests: files of SQLite, and a PostgreSQL server of their own."""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+OWNER = "postgres"
+"""Whom PostgreSQL runs as where the tests run as root, which it refuses."""
+LIMIT_S = 30.0
+_numbers = itertools.count(1)
+
+
+class PostgresqlServer:
+    """A server on a socket in a temporary folder, which can be stopped, started and frozen."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="devmode-postgresql-"))
+        self._data = self.folder / "data"
+        self._programs = max(Path("/usr/lib/postgresql").glob("*/bin/postgres")).parent
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, OWNER)
+        self._run("initdb", "--no-sync", "-A", "trust", "-U", OWNER, "-D", str(self._data)).wait()
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        settings = [part for item in options.items() for part in ("-c", "=".join(item))]
+        self._process = self._run("postgres", "-D", str(self._data), *settings)
+        deadline = time.monotonic() + LIMIT_S
+        while not self._answers():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop at once, as an administrator's restart does: connections are cut."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(LIMIT_S)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"devmode_{next(_numbers)}"
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql+psycopg://{OWNER}@/{name}?host={self.folder}"
+
+    def _answers(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host=str(self.folder), user=OWNER, dbname="postgres", autocommit=True
+        )
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        as_owner = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"]
+        command = [str(self._programs / program), *arguments]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*(as_owner if os.geteuid() == 0 else []), *command],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    server = PostgresqlServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite'}"
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return server.new_database()
