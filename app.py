@@ -1,5 +1,6 @@
 """The composition root: builds devmode from its parts."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -10,12 +11,14 @@ import gevent
 from flask import Flask
 from gevent import Greenlet
 
+from devmode import logs
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.cluster.postgresql import engine_options
 from devmode.config import Settings, WrongSetting, load
+from devmode.errors import DatabaseAway
 from devmode.extensions import csrf, db, migrate
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import request_mark
@@ -44,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings = settings or load(os.environ, INSTANCE)
     except WrongSetting as error:
         sys.exit(str(error))
+    logs.through_logging()
     app = Flask("devmode", root_path=str(ROOT), instance_path=str(INSTANCE))
     app.config |= {
         "SECRET_KEY": settings.secret_key,
@@ -122,7 +126,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     def stop() -> None:
         screens.stop()
         keeping.retire()
-        lease.give_back()
+        with contextlib.suppress(DatabaseAway):  # then it lapses by itself
+            lease.give_back()
 
     return Devmode(settings, sessions, feed, logins, notices, start, stop)
 

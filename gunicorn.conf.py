@@ -6,17 +6,31 @@ monkey.patch_all()  # before anything imports ssl, threading or a database drive
 
 import os  # noqa: E402 - after patching
 import secrets  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 
-bind = os.environ.get("DEVMODE_BIND", "127.0.0.1:8000")
+from devmode.config import WrongSetting, load  # noqa: E402
+
+try:
+    _settings = load(os.environ, Path(__file__).parent / "instance")
+except WrongSetting as error:
+    sys.exit(str(error))
+
+bind = _settings.bind
+workers = _settings.workers
 worker_class = "gevent"
-workers = int(os.environ.get("DEVMODE_WORKERS", "1"))
 worker_connections = 4000
 timeout = 30
 graceful_timeout = 5
 max_requests = 0  # a restart would drop every link to a command server
 control_socket_disable = True
+
+# What no browser sends is not kept in memory.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
 
 
 def on_starting(server):
@@ -27,20 +41,25 @@ def on_starting(server):
 
 
 def post_worker_init(worker):
-    """Begin to keep sessions, and end the streams when the worker shuts down: it waits for them."""
+    """Begin to keep sessions, and end all that when the worker shuts down: it waits for streams."""
+    from devmode import logs
     from devmode.web.stream import drain
 
-    worker.wsgi.extensions["devmode"].start()
+    devmode = worker.wsgi.extensions["devmode"]
+    logs.write(devmode.settings.log_format)
+    devmode.start()
 
     def watch():
         while worker.alive:
-            gevent.sleep(0.25)
+            gevent.sleep(0.1)
         drain()
+        devmode.stop()
 
-    gevent.spawn(watch)
+    worker.ending = gevent.spawn(watch)
 
 
 def worker_exit(_server, worker):
     """Leave the sessions to whoever comes next, without making them wait for the lease."""
-    if worker.wsgi is not None:
-        worker.wsgi.extensions["devmode"].stop()
+    ending = getattr(worker, "ending", None)
+    if ending is not None:
+        ending.join(3)

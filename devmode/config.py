@@ -17,6 +17,7 @@ import msgspec
 
 PREFIX = "DEVMODE_"
 MOST_WORKERS = 64
+LOG_FORMATS = ("text", "json")
 DATABASES = ("sqlite:", "postgresql:", "postgresql+psycopg:")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -49,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a link stays open after the last viewer of its job has gone, in seconds."""
     away_after_s: float = 600.0
     """How long a paused job waits for an owner without an open tab before others may take over."""
+    log_format: str = "text"
+    """How the log is written: `text` for people, `json` for programs."""
     login_lifetime_s: float = 12 * 3600.0
     """How long a sign-in lasts, in seconds."""
     streams_per_login: int = 32
@@ -80,6 +83,8 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
     _check_database(settings.database_url)
     if not 0 < settings.workers <= MOST_WORKERS:
         raise WrongSetting(f"DEVMODE_WORKERS is {settings.workers}; 1 to {MOST_WORKERS} will do.")
+    if settings.log_format not in LOG_FORMATS:
+        raise WrongSetting(f"DEVMODE_LOG_FORMAT is one of {', '.join(LOG_FORMATS)}.")
     return msgspec.structs.replace(
         settings,
         database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",

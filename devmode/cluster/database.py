@@ -5,12 +5,12 @@ A database that can't be reached is a state, not an accident: whoever wants some
 is back.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import gevent
+import structlog
 from sqlalchemy import CursorResult, Engine, Executable
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -22,7 +22,7 @@ PATIENCE_S = 12.0
 """How long a database that keeps the connection but does not answer is waited for."""
 AWAY = "The database can't be reached just now. Nothing was changed; try again in a few seconds."
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Base(DeclarativeBase):
@@ -66,7 +66,7 @@ class Database:
         ):
             yield session
         # A disk that is full can be read from: only a write proves that all is well.
-        self._note(away=False)
+        self._note(None)
         for callback in session.info.pop("after_commit", ()):
             callback()
 
@@ -80,21 +80,21 @@ class Database:
         except DataError as error:
             raise InvalidCommand("That holds characters that devmode can't keep.") from error
         except (DBAPIError, TimeoutError) as error:
-            self._note(away=True)
-            log.warning("the database can't be reached: %s", type(error).__name__)
+            self._note(type(error).__name__)
             raise DatabaseAway(AWAY) from error
         except gevent.Timeout as timeout:
             if timeout is not patience:
                 raise
-            self._note(away=True)
-            log.warning("the database does not answer")
+            self._note("no answer")
             raise DatabaseAway(AWAY) from timeout
         finally:
             patience.close()
 
-    def _note(self, *, away: bool) -> None:
+    def _note(self, trouble: str | None) -> None:
+        away = trouble is not None
         if self.is_away != away:
             self.is_away = away
+            log.warning("database away" if away else "database back", trouble=trouble)
             for listener in self._listeners:
                 listener()
 

@@ -8,12 +8,13 @@ A lease that lapsed may be taken up again under the same name, as after an outag
 but what others adopted meanwhile is theirs, and has to be let go before anything is done.
 """
 
-import logging
+import os
 import time
 import uuid
 from collections.abc import Callable
 
 import gevent
+import structlog
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -28,7 +29,7 @@ MARGIN_S = 0.5
 """The holder stops this long before, the successor starts this long after the lease's end."""
 FORGOTTEN_AFTER_S = 60.0
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Lease:
@@ -94,7 +95,7 @@ class Lease:
             gevent.sleep(RENEWAL_S)
             try:
                 if not self.renew():
-                    log.error("the lease of this process had lapsed: it was stopped for too long")
+                    log.error("lease lapsed: stopped for too long", process=self.process_id)
                     self.resume(let_go)
             except DatabaseAway:
                 continue
@@ -108,6 +109,7 @@ class Lease:
                     id=self.process_id, host=self._host, lease_until=now() + LEASE_S
                 )
             )
+        log.info("lease taken", process=self.process_id, pid=os.getpid())
 
     def _hold(self) -> None:
         self._lapsed = False

@@ -23,6 +23,7 @@ from devmode.errors import (
     OutcomeUnknown,
 )
 from devmode.jobs.registry import Job
+from devmode.sessions import events
 from devmode.sessions import lifecycle as life
 from devmode.sessions.links import Links
 from devmode.sessions.store import Store
@@ -39,6 +40,10 @@ class Look(Enum):
     """Says that there are requests to take."""
 
     FOR_REQUESTS = 1
+
+
+class Abandoned(Exception):
+    """Another process keeps the session."""
 
 
 class Keeper:
@@ -63,8 +68,9 @@ class Keeper:
         self._store = store
         self._links = links
         self._lease = lease
-        self._mailbox: Queue[life.Event | Look] = Queue()
+        self._mailbox: Queue[events.Event | Look] = Queue()
         self._is_behind = False
+        self._abandoned = False
         self._listening = links.listen(job, self._hear)
         self._greenlet = gevent.Greenlet(self._run)
         if lifecycle.phase is not life.Phase.OPENING:
@@ -86,15 +92,15 @@ class Keeper:
         link.speak(lambda: self._lease.is_held)
         link.refresh()
         if link.execution.known and link.state is wire.LinkState.CONNECTED:
-            self.tell(life.LinkUp(link.execution))
+            self.tell(events.LinkUp(link.execution))
         elif self._lifecycle.phase is life.Phase.OPENING:
             # An adopted session is open already and waits for its link as long as it takes.
-            gevent.spawn_later(life.OPENING_S, self.tell, life.OpeningExpired())
+            gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())
         self._greenlet.link(lambda _greenlet: ended(self))
         self._greenlet.link_exception(self._failed)
         self._greenlet.start()
 
-    def tell(self, event: life.Event) -> None:
+    def tell(self, event: events.Event) -> None:
         """Hand the lifecycle an event; never blocks."""
         self._mailbox.put(event)
 
@@ -111,26 +117,30 @@ class Keeper:
         self._greenlet.join(timeout_s)
 
     def abandon(self) -> None:
-        """Stop at once and leave the session to whoever keeps it now."""
-        self._greenlet.kill(block=False)
+        """Stop and leave the session to whoever keeps it now; never blocks."""
+        # Not by killing the greenlet: a connection to the database may be in its hands.
+        self._abandoned = True
+        self._mailbox.put(Look.FOR_REQUESTS)
 
     def _run(self) -> None:
         try:
             self.look_for_requests()
-            while self._lifecycle.phase is not life.Phase.ENDED:
+            while self._lifecycle.phase is not life.Phase.ENDED and not self._abandoned:
                 for event in self._next():
                     for effect in self._lifecycle.receive(event):
                         self._carry_out(effect)
+        except Abandoned:
+            pass  # there is nothing to tidy up: it is another keeper's now
         finally:
             self._listening.stop()
             if not self.opened.ready():
                 moved = "Another process keeps the session now. Try again in a few seconds."
                 self.opened.set_exception(CommandServerUnreachable(moved))
 
-    def _next(self) -> list[life.Event]:
+    def _next(self) -> list[events.Event]:
         if self._is_behind and self._mailbox.empty():
             self._is_behind = False
-            return [life.LinkUp(self._listening.link.execution)]
+            return [events.LinkUp(self._listening.link.execution)]
         event = self._mailbox.get()
         if not isinstance(event, Look):
             return [event]
@@ -138,43 +148,45 @@ class Keeper:
         process_id = self._lease.process_id
         return list(self._insist(lambda: requests.take(self.job.id, self.term, process_id)))
 
-    def _carry_out(self, effect: life.Effect) -> None:
+    def _carry_out(self, effect: events.Effect) -> None:
+        if self._abandoned:
+            raise Abandoned
         match effect:
-            case life.Say(number, command):
+            case events.Say(number, command):
                 self._listening.link.say(command, number)
-            case life.Watch(request_id):
-                gevent.spawn_later(life.REQUEST_S, self.tell, life.Expired(request_id))
+            case events.Watch(request_id):
+                gevent.spawn_later(events.REQUEST_S, self.tell, events.Expired(request_id))
             case _:
                 self._insist(lambda: self._write(effect))
 
-    def _write(self, effect: life.Effect) -> None:
+    def _write(self, effect: events.Effect) -> None:
         match effect:
-            case life.Settle(request_id, sentence, error):
+            case events.Settle(request_id, sentence, error):
                 code = error.code if error else None
                 text = error.sentence if error else sentence
                 self._store.requests.answer(request_id, code, text)
-            case life.PutBack(request_id):
+            case events.PutBack(request_id):
                 self._store.requests.put_back(request_id)
-            case life.Record():
+            case events.Record():
                 self._store.record_seen(self.job.id, self.term, effect)
-            case life.Orphan():
+            case events.Orphan():
                 self._store.orphan(self.job.id, self.term)
-            case life.Opened():
+            case events.Opened():
                 self._store.opened(self.job.id, self.term)
                 self.opened.set(None)
-            case life.End(reason, error):
+            case events.End(reason, error):
                 self._store.remove(self.job.id, self.term, reason)
                 if error is not None:
                     self.opened.set_exception(error)
 
-    @staticmethod
-    def _insist(change: Callable[[], T]) -> T:
+    def _insist(self, change: Callable[[], T]) -> T:
         """Do it as soon as the database is there: nothing is lost, nothing gets out of order."""
-        while True:
+        while not self._abandoned:
             try:
                 return change()
             except DatabaseAway:
                 gevent.sleep(INSIST_S)
+        raise Abandoned
 
     def _hear(self, event: wire.LinkEvent) -> None:
         link = self._listening.link
@@ -184,35 +196,37 @@ class Keeper:
         match event:
             case wire.Heard(broadcast, before, after):
                 if broadcast.is_status:
-                    self.tell(life.LinkUp(after))
+                    self.tell(events.LinkUp(after))
                 elif after is not before:
-                    self.tell(life.Heard(before, after))
+                    self.tell(events.Heard(before, after))
             case wire.Lost(trouble, incompatible):
-                self.tell(life.Incompatible(trouble) if incompatible else life.LinkDown(trouble))
+                self.tell(
+                    events.Incompatible(trouble) if incompatible else events.LinkDown(trouble)
+                )
             case wire.Answered(reference, outcome) if isinstance(reference, int):
                 self.tell(self._fate(reference, outcome, link))
             case wire.ResponsivenessChanged():
                 self._responsiveness_changed(link)
 
-    def _fate(self, number: int, outcome: Outcome, link: wire.Link) -> life.Event:
+    def _fate(self, number: int, outcome: Outcome, link: wire.Link) -> events.Event:
         match outcome:
             case Outcome.CONFIRMED:
-                return life.Confirmed(number, link.execution)
+                return events.Confirmed(number, link.execution)
             case Outcome.NOT_CONFIRMED:
                 silent = "The command server did not confirm. The page shows what it really has."
-                return life.Failed(number, CommandNotConfirmed(silent))
+                return events.Failed(number, CommandNotConfirmed(silent))
             case Outcome.UNSENT:
                 down = "The command server can't be reached just now; nothing was sent. Try again."
-                return life.Failed(number, CommandServerUnreachable(down))
+                return events.Failed(number, CommandServerUnreachable(down))
             case Outcome.ABANDONED:
                 lost = "The connection was lost while the command was on its way."
-                return life.Failed(number, OutcomeUnknown(lost))
+                return events.Failed(number, OutcomeUnknown(lost))
 
     def _responsiveness_changed(self, link: wire.Link) -> None:
         if link.state is wire.LinkState.UNRESPONSIVE:
-            self.tell(life.LinkDown(link.trouble or "The command server does not answer."))
+            self.tell(events.LinkDown(link.trouble or "The command server does not answer."))
         elif link.state is wire.LinkState.CONNECTED:
-            self.tell(life.LinkUp(link.execution))
+            self.tell(events.LinkUp(link.execution))
 
     def _failed(self, greenlet: "gevent.Greenlet[..., None]") -> None:
         log.error("the keeper of job %s failed", self.job.id, exc_info=greenlet.exc_info)

@@ -1,23 +1,25 @@
 """The sessions that this process keeps, the ones it adopts, and who may speak to which job."""
 
 import contextlib
-import logging
 import random
+import time
 from collections.abc import Callable
 
 import gevent
+import structlog
 from gevent.event import Event
 
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.link import Link
-from devmode.errors import CommandServerUnreachable, DatabaseAway, JobNotRunning
+from devmode.errors import DatabaseAway, JobNotRunning
 from devmode.jobs.registry import Job, JobState, Registry
+from devmode.sessions import events
 from devmode.sessions import lifecycle as life
 from devmode.sessions.keeper import Keeper
 from devmode.sessions.links import Links
 from devmode.sessions.requests import COMMAND
-from devmode.sessions.store import ORPHANED, SESSION, STATUS, SessionFacts, Store
+from devmode.sessions.store import NOBODY, ORPHANED, SESSION, STATUS, SessionFacts, Store
 from devmode.sessions.users import Visitor
 
 ROUNDS_S = 0.5
@@ -26,7 +28,7 @@ session is without a keeper for four seconds at most."""
 RETIREMENT_S = 3.0
 """How long a keeper may take to finish what it has begun when the process ends."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Keeping:
@@ -61,7 +63,7 @@ class Keeping:
         Raises `SessionLocked`, `JobNotRunning`, `CommandServerUnreachable`.
         """
         if self._retiring:
-            raise CommandServerUnreachable("This process is shutting down. Try again.")
+            return self._store.reserve(job.id, visitor.id, visitor.name, keeper=NOBODY)
         self._reserving.add(job.id)
         try:
             if not self._store.reserve(job.id, visitor.id, visitor.name):
@@ -81,7 +83,7 @@ class Keeping:
             return
         keeper = self._keepers.get(job.id)
         if keeper is not None:
-            keeper.tell(life.JobOver())
+            keeper.tell(events.JobOver())
         self._links.close(job.id)
 
     def run(self) -> None:
@@ -110,9 +112,11 @@ class Keeping:
         self._retiring = True
         keepers = tuple(self._keepers.values())
         for keeper in keepers:
-            keeper.tell(life.Retire())
+            keeper.tell(events.Retire())
+        deadline = time.monotonic() + RETIREMENT_S
         for keeper in keepers:
-            keeper.wait_until_ended(timeout_s=RETIREMENT_S)
+            keeper.wait_until_ended(timeout_s=max(0.0, deadline - time.monotonic()))
+        log.info("sessions left to others", count=len(keepers))
 
     def _keep(self, job: Job, lifecycle: life.Lifecycle, *, term: int) -> None:
         keeper = Keeper(
@@ -156,9 +160,10 @@ class Keeping:
         if out_of_reach or not self._store.adopt(facts):
             return
         term = facts.term + 1
-        log.info("the session of job %s is adopted, term %s", job.id, term)
+        log.info("session adopted", job=job.id, term=term, of_process=facts.process_id)
         if job.state is JobState.RUNNING:
-            remembered = self._store.remembered(job.id)
+            # What was only reserved has yet to open.
+            remembered = self._store.remembered(job.id) if facts.open else None
             self._keep(job, life.Lifecycle(term, remembered), term=term)
         else:
             self._store.remove(job.id, term, "The job has ended.")

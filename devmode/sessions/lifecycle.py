@@ -1,6 +1,6 @@
 """The life of one developer session, as seen by its keeper: events in, effects out.
 
-    opening ──link up──▶ active ◀──▶ reconnecting
+    opening ──link up──▶ active ◀──▶ reconnecting ◀── adopted
        │                   │              │
        └────────▶ ended ◀──┴──────────────┘
 
@@ -9,11 +9,10 @@ effects out, in order.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import Any
 
 from devmode.commandserver.commands import Command
 from devmode.commandserver.execution import ExecutionState
@@ -27,11 +26,30 @@ from devmode.errors import (
     StateChanged,
 )
 from devmode.sessions.actions import ACTIONS, SETTING_NAMES, Conversation, shown_setting
-
-OPENING_S = 10.0
-"""How long the link may take to come up before a session is given back."""
-REQUEST_S = 8.0
-"""How long one request, however many commands it is, may take."""
+from devmode.sessions.events import (
+    REQUEST_S,
+    Confirmed,
+    Effect,
+    End,
+    Event,
+    Expired,
+    Failed,
+    Heard,
+    Incompatible,
+    JobOver,
+    LinkDown,
+    LinkUp,
+    Opened,
+    OpeningExpired,
+    Orphan,
+    PutBack,
+    Record,
+    Request,
+    Retire,
+    Say,
+    Settle,
+    Watch,
+)
 
 _LETTING_GO = {"release": "Let go (continue).", "leave": "Let go (stay)."}
 """The actions that end a session, as the timeline has them."""
@@ -42,155 +60,11 @@ class Phase(Enum):
     """Where a session is in its life."""
 
     OPENING = "opening"
+    ADOPTED = "adopted"
+    """The link is about to come up: what is asked meanwhile waits for it."""
     ACTIVE = "active"
     RECONNECTING = "reconnecting"
     ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a developer asks for; `revision` names the state that it answers, if any."""
-
-    id: int
-    by: str
-    action: str
-    arguments: Mapping[str, Any]
-    revision: str | None = None
-
-
-@dataclass(frozen=True)
-class LinkUp:
-    """The command server told its state."""
-
-    state: ExecutionState
-
-
-@dataclass(frozen=True)
-class LinkDown:
-    """The link was lost, or can't be had so far."""
-
-    trouble: str
-
-
-@dataclass(frozen=True)
-class Incompatible:
-    """The command server speaks another major version."""
-
-    trouble: str
-
-
-@dataclass(frozen=True)
-class Heard:
-    """The state changed, whoever caused it."""
-
-    before: ExecutionState
-    after: ExecutionState
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """The command server confirmed the command of this number."""
-
-    number: int
-    state: ExecutionState
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The command of this number was not confirmed, or its outcome is unknown."""
-
-    number: int
-    error: DevmodeError
-
-
-@dataclass(frozen=True)
-class Expired:
-    """The time of the request of this id is up."""
-
-    request_id: int
-
-
-@dataclass(frozen=True)
-class OpeningExpired:
-    """The time to come up is up."""
-
-
-@dataclass(frozen=True)
-class JobOver:
-    """The job has ended."""
-
-
-@dataclass(frozen=True)
-class Retire:
-    """This process ends: another one shall keep the session."""
-
-
-Event = (
-    Request | LinkUp | LinkDown | Incompatible | Heard | Confirmed | Failed | Expired
-    | OpeningExpired | JobOver | Retire
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Say:
-    """Send this command and report its fate under this number."""
-
-    number: int
-    command: Command
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Report `Expired` for this request when `REQUEST_S` have passed."""
-
-    request_id: int
-
-
-@dataclass(frozen=True)
-class Settle:
-    """The request ended: with a sentence, or with an error."""
-
-    request_id: int
-    sentence: str
-    error: DevmodeError | None = None
-
-
-@dataclass(frozen=True)
-class PutBack:
-    """Nothing of this request was sent: whoever keeps the session next may take it."""
-
-    request_id: int
-
-
-@dataclass(frozen=True)
-class Record:
-    """Something for the timeline; `turn` is the execution's at that moment."""
-
-    kind: str
-    text: str
-    who: str | None = None
-    turn: int = 0
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The session is open."""
-
-
-@dataclass(frozen=True)
-class End:
-    """The session is over; with `error` it never came to be."""
-
-    reason: str
-    error: DevmodeError | None = None
-
-
-@dataclass(frozen=True)
-class Orphan:
-    """The session goes on without this keeper."""
-
-
-Effect = Say | Watch | Settle | PutBack | Record | Opened | End | Orphan
 
 
 class Lifecycle:
@@ -198,7 +72,7 @@ class Lifecycle:
 
     def __init__(self, term: int, remembered: ExecutionState | None = None) -> None:
         """Begin with a reserved session, or with an adopted one as the timeline remembers it."""
-        self.phase = Phase.OPENING if remembered is None else Phase.RECONNECTING
+        self.phase = Phase.OPENING if remembered is None else Phase.ADOPTED
         self.state = remembered or ExecutionState()
         self._term = term
         self._waiting: deque[Request] = deque()
@@ -249,7 +123,7 @@ class Lifecycle:
         if self.phase is Phase.OPENING:
             self.phase = Phase.ACTIVE
             return [Opened(), *self._proceed()]
-        if self.phase is Phase.RECONNECTING:
+        if self.phase is not Phase.ACTIVE:
             self.phase = Phase.ACTIVE
             back = Record(
                 "connection_back", "Connected to the command server again.", turn=state.turn
@@ -259,6 +133,9 @@ class Lifecycle:
 
     def _link_down(self, trouble: str) -> list[Effect]:
         self._trouble = trouble
+        if self.phase is Phase.ADOPTED:
+            self.phase = Phase.RECONNECTING
+            return self._proceed()
         if self.phase is not Phase.ACTIVE:
             return []
         self.phase = Phase.RECONNECTING
@@ -302,7 +179,8 @@ class Lifecycle:
 
     def _proceed(self) -> list[Effect]:
         effects: list[Effect] = []
-        while self._conversation is None and self._waiting and not self._retiring:
+        held = self._retiring or self.phase is Phase.ADOPTED
+        while self._conversation is None and self._waiting and not held:
             effects += self._begin(self._waiting.popleft())
         if self._retiring and self._conversation is None and self.phase is not Phase.ENDED:
             effects += self._retire()

@@ -19,7 +19,7 @@ from devmode.errors import (
     OutcomeUnknown,
     StateChanged,
 )
-from devmode.sessions.lifecycle import REQUEST_S, Request
+from devmode.sessions.events import REQUEST_S, Request
 from devmode.sessions.models import DeveloperSession, SessionCommand, User
 
 COMMAND = "command"

@@ -23,8 +23,8 @@ from devmode.errors import (
 )
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.sessions.actions import setting_command
+from devmode.sessions.events import OPENING_S
 from devmode.sessions.keeping import Keeping
-from devmode.sessions.lifecycle import OPENING_S
 from devmode.sessions.requests import ANSWER, ANSWER_S
 from devmode.sessions.store import SessionFacts, Store
 from devmode.sessions.users import Role, Visitor

@@ -14,7 +14,7 @@ from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState, Pause
 from devmode.errors import SessionLocked
-from devmode.sessions.lifecycle import Record
+from devmode.sessions.events import Record
 from devmode.sessions.models import DeveloperSession, SessionEvent, User
 from devmode.sessions.requests import Requests, attends
 
@@ -163,10 +163,11 @@ class Store:
 
     # Ownership
 
-    def reserve(self, job_id: int, user_id: int, name: str) -> bool:
+    def reserve(self, job_id: int, user_id: int, name: str, *, keeper: str | None = None) -> bool:
         """Reserve a job for a developer; False when it is theirs already.
 
-        Raises `SessionLocked`, naming the owner. The primary key decides the race.
+        This process keeps it, unless another `keeper` is named. Raises `SessionLocked`, naming
+        the owner. The primary key decides the race.
         """
         try:
             with self._database.write() as session:
@@ -175,7 +176,7 @@ class Store:
                         job_id=job_id,
                         user_id=user_id,
                         started_at=now(),
-                        process_id=self._lease.process_id,
+                        process_id=self._lease.process_id if keeper is None else keeper,
                         term=1,
                         open=False,
                         turn=0,
@@ -186,7 +187,7 @@ class Store:
         except IntegrityError:
             facts = self.session_of(job_id)
             if facts is None:
-                return self.reserve(job_id, user_id, name)
+                return self.reserve(job_id, user_id, name, keeper=keeper)
             if facts.user_id == user_id:
                 return False
             raise SessionLocked(
@@ -265,7 +266,7 @@ class Store:
             if not mine and is_alive(session, facts.process_id):
                 return False
             seen = _kept_by(facts.job_id, facts.term, facts.process_id)
-            ours = {"process_id": self._lease.process_id, "term": facts.term + 1, "open": True}
+            ours = {"process_id": self._lease.process_id, "term": facts.term + 1}
             adopt = update(DeveloperSession).where(*seen).values(**ours)
             if changed_rows(session, adopt) != 1:
                 return False

@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from devmode.errors import DevmodeError, InvalidCommand, JobNotFound, NotSignedIn
+from devmode.errors import DatabaseAway, DevmodeError, InvalidCommand, JobNotFound, NotSignedIn
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from devmode.sessions.service import After
 from devmode.web import devmode
@@ -95,7 +95,7 @@ def give_up(job_id: int) -> Response:
 def tell(error: DevmodeError) -> Response:
     """Tell an error on the page of the job, with what is true now."""
     job_id = (request.view_args or {}).get("job_id")
-    if isinstance(error, NotSignedIn | JobNotFound) or job_id is None:
+    if isinstance(error, NotSignedIn | JobNotFound | DatabaseAway) or job_id is None:
         return answer(error)
     if is_htmx():
         regions = devmode().feed.regions_for(visitor(), job_id)

@@ -47,6 +47,8 @@ class Simulator:
     ) -> None:
         self.received: list[Message] = []
         """The commands of all clients, in order."""
+        self.senders: list[int] = []
+        """Which connection, numbered from 1, each of them came from."""
         self.most_in_flight = 0
         """How many commands were on their way to the job at the same time, at most."""
         self.connections = 0
@@ -133,7 +135,7 @@ class Simulator:
         """Tell whether a connection ends after so many messages."""
         return self._behaviour.closes(connection, sent)
 
-    def take(self, frame: str | bytes) -> None:
+    def take(self, frame: str | bytes, sender: int) -> None:
         """Take what a client says; what is no JSON object is ignored."""
         try:
             command = json.loads(frame)
@@ -142,6 +144,7 @@ class Simulator:
         if not isinstance(command, dict):
             return
         self.received.append(command)
+        self.senders.append(sender)
         self._backlog.append(command)
         self.most_in_flight = max(self.most_in_flight, len(self._backlog) + int(self._busy))
         # isotovideo handles what came in meanwhile only when something new comes in.
@@ -241,5 +244,6 @@ class _Client:
             self._parts.clear()
             # os-autoinst mixes up bytes and characters, and drops such a text silently.
             if not isinstance(frame, str) or frame.isascii():
-                self._simulator.take(bytes(frame) if not isinstance(frame, str) else frame)
+                content = bytes(frame) if not isinstance(frame, str) else frame
+                self._simulator.take(content, self._number)
         return True

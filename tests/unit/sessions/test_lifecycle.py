@@ -26,7 +26,7 @@ from devmode.errors import (
     StateChanged,
 )
 from devmode.sessions.actions import ACTIONS
-from devmode.sessions.lifecycle import (
+from devmode.sessions.events import (
     Confirmed,
     Effect,
     End,
@@ -36,13 +36,11 @@ from devmode.sessions.lifecycle import (
     Heard,
     Incompatible,
     JobOver,
-    Lifecycle,
     LinkDown,
     LinkUp,
     Opened,
     OpeningExpired,
     Orphan,
-    Phase,
     PutBack,
     Record,
     Request,
@@ -51,6 +49,7 @@ from devmode.sessions.lifecycle import (
     Settle,
     Watch,
 )
+from devmode.sessions.lifecycle import Lifecycle, Phase
 
 RUNNING = ExecutionState(
     known=True,
@@ -259,6 +258,15 @@ def test_who_retires_leaves_the_session_and_what_was_not_begun() -> None:
 
 def test_who_retires_idle_leaves_at_once() -> None:
     assert Playbook(PAUSED).receive(Retire()).effects == [Orphan()]
+
+
+def test_what_is_asked_of_an_adopted_session_waits_for_its_link() -> None:
+    for event, outcome in ((LinkUp(PAUSED), None), (LinkDown("gone"), CommandServerUnreachable)):
+        playbook = Playbook()
+        playbook.life = Lifecycle(4, ExecutionState())
+        assert playbook.request("resume").effects == []
+        playbook.receive(event)
+        playbook.settles(outcome) if outcome else playbook.says(Resume())
 
 
 def test_an_adopted_session_tells_what_happened_since_the_timeline_ended() -> None:

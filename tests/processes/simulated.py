@@ -1,0 +1,64 @@
+"""A simulated job in a process of its own, which bears witness of every command it was sent.
+
+    simulated.py POOL WITNESS MODULES
+
+It pauses nowhere by itself, and each of its MODULES test modules can be named once by a test, so
+that every command is told from every other. SIGUSR1 cuts all connections to the command server.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.event import Event  # noqa: E402
+
+from devmode.commandserver.simulator import Simulator  # noqa: E402
+from devmode.commandserver.simulator import __main__ as player  # noqa: E402
+from devmode.commandserver.simulator.schedule import Module, SendKey  # noqa: E402
+
+
+class Witness(Simulator):
+    """Writes down who sent what, as it comes in."""
+
+    def __init__(self, schedule: tuple[Module, ...], path: Path) -> None:
+        super().__init__(schedule, pace_s=0.2)
+        self._file = path.open("a", buffering=1)
+
+    def take(self, frame: str | bytes, sender: int) -> None:
+        in_flight = 1 + len(self._backlog) + int(self._busy)
+        super().take(frame, sender)
+        print(json.dumps([sender, in_flight, self.received[-1]]), file=self._file)
+
+    def cut(self) -> None:
+        for client in tuple(self._clients):
+            client.close()
+
+
+def main(pool: str, witness: str, modules: str) -> None:
+    schedule = tuple(
+        Module("m", str(number), (SendKey("ret"),) * 3000) for number in range(int(modules))
+    )
+    player.DEMO = schedule
+    simulator = Witness(schedule, Path(witness))
+    stopped = Event()
+    gevent.signal_handler(signal.SIGTERM, stopped.set)
+    gevent.signal_handler(signal.SIGUSR1, simulator.cut)
+    os.chdir(pool)
+    player.NAME = Path(pool).name
+    simulator.start()
+    directory = player.Pool()
+    directory.begin(simulator)
+    gevent.wait([stopped, simulator.ended], count=1)
+    directory.end()
+    simulator.terminate()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

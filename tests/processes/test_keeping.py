@@ -1,0 +1,171 @@
+"""Sessions outlive the processes that keep them, and are kept by one at a time."""
+
+import os
+import signal
+import time
+
+import gevent
+
+from tests.databases import PostgresqlServer
+from tests.processes.people import Person
+from tests.processes.world import World, until
+
+
+def other(at: int) -> int:
+    return 1 - at
+
+
+def keeping(world: World, job: object) -> int:
+    """The number of the gunicorn whose worker keeps the session."""
+    gunicorn, _pid = world.keeper_of(job)  # type: ignore[arg-type]
+    return world.gunicorns.index(gunicorn)
+
+
+def test_what_is_asked_of_one_process_is_done_by_another_and_seen_in_both(world: World) -> None:
+    job = world.start_job()
+    olivia, victor = Person(world, "olivia"), Person(world, "victor", "viewer")
+    watching = victor.watches(job, at=1)
+    olivia.takes_control(job, at=0)
+    watching.until("controls this job")
+    olivia.takes_control(job, at=1)
+    for at in (0, 1, 1, 0):
+        module = job.unused_module()
+        answer = olivia.sets_pause_at(job, module, at=at)
+        assert answer.status == 200, answer
+        watching.until(f"Will pause at module {module}")
+    assert olivia.does(job, "pause", at=1).status == 200
+    watching.until("Paused")
+    assert Person(world, "oscar").does(job, "session", at=1).status == 409
+    assert olivia.does(job, "session/release", at=1, then="continue").status == 200
+    assert world.session_of(job) is None
+    watching.until("Nobody controls this job")
+    world.check(job)
+    assert [kind for kind, _text in world.events_of(job)][-2:] == ["released", "ended"]
+
+
+def test_two_who_watch_in_two_processes_cost_the_command_server_one_question(world: World) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job, at=0)
+    before = len(job.witness)
+    watching = olivia.watches(job, at=1)
+    watching.until("Running")
+    asked = [command["cmd"] for _sender, _in_flight, command in job.witness[before:]]
+    assert asked == ["status"]
+    senders = [sender for sender, _in_flight, _command in job.witness[before - 1 :]]
+    assert len(set(senders)) == 1, "the keeper alone has asked"
+
+
+def test_a_killed_keeper_is_succeeded_within_five_seconds(world: World) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    at = keeping(world, job)
+    _gunicorn, pid = world.keeper_of(job)
+    watching = olivia.watches(job, at=other(at))
+    watching.until("You control this job")
+    os.kill(pid, signal.SIGKILL)
+    killed_at = time.monotonic()
+    until(lambda: world.session_of(job).term == 2, "the adoption", 5)
+    module = job.unused_module()
+    answer = olivia.sets_pause_at(job, module, at=other(at))
+    assert answer.status == 200, answer
+    assert time.monotonic() - killed_at < 8
+    watching.until(f"Will pause at module {module}")
+    kinds = [kind for kind, _text in world.events_of(job)]
+    assert kinds.count("adopted") == 1
+    assert "ended" not in kinds
+    world.check(job)
+
+
+def test_a_stopped_keeper_that_wakes_up_late_sends_nothing_more(world: World) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    at = keeping(world, job)
+    _gunicorn, pid = world.keeper_of(job)
+    for _round in range(2):
+        assert olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: world.session_of(job).term == 2, "the adoption", 8)
+        for _round in range(3):
+            assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    world.wait_until_complete()
+    for asked_at in (at, other(at), at):
+        answer = olivia.sets_pause_at(job, job.unused_module(), at=asked_at)
+        assert answer.status == 200, answer
+    assert world.session_of(job).term == 2
+    world.check(job)
+
+
+def test_a_short_stop_costs_nothing(world: World) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    at = keeping(world, job)
+    _gunicorn, pid = world.keeper_of(job)
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(1)  # this is the fault, not a wait
+    os.kill(pid, signal.SIGCONT)
+    assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
+    assert world.session_of(job).term == 1
+    world.check(job)
+
+
+def test_what_a_killed_keeper_had_taken_has_an_unknown_outcome_and_is_not_sent_again(
+    world: World,
+) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    at = keeping(world, job)
+    _gunicorn, pid = world.keeper_of(job)
+    modules = [job.unused_module() for _ in range(3)]
+    asking = [gevent.spawn(olivia.sets_pause_at, job, module, at=other(at)) for module in modules]
+    until(lambda: world.rows("SELECT 1 FROM session_commands"), "a command")
+    os.kill(pid, signal.SIGKILL)
+    answers = [greenlet.get() for greenlet in asking]
+    assert {answer.status for answer in answers} <= {200, 504}, answers
+    sent = [name for _sender, name in job.steering]
+    for module, answer in zip(modules, answers, strict=True):
+        if answer.status == 200:
+            assert sent.count(module) == 1
+    world.check(job)
+
+
+def test_a_database_that_restarts_costs_nobody_control_and_loses_no_event(
+    served_world: World, postgresql: PostgresqlServer
+) -> None:
+    world = served_world
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    watching = olivia.watches(job, at=keeping(world, job))
+    watching.until("You control this job")
+    assert olivia.sets_pause_at(job, job.unused_module()).status == 200
+    postgresql.stop()
+    try:
+        watching.until("database can&#39;t be reached", 15)
+        assert olivia.sets_pause_at(job, job.unused_module()).status == 503
+    finally:
+        postgresql.start()
+    watching.until("Pause now")
+    until(lambda: olivia.sets_pause_at(job, job.unused_module()).status == 200, "an answer")
+    kinds = [kind for kind, _text in world.events_of(job)]
+    assert "ended" not in kinds
+    world.check(job)
+
+
+def test_a_command_server_that_cuts_its_connections_is_come_back_to(world: World) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    watching = olivia.watches(job, at=1)
+    watching.until("You control this job")
+    job.cut_connections()
+    until(lambda: "connection_back" in dict(world.events_of(job)), "the way back")
+    assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
+    world.check(job)
