@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 START_CODE = "bench"
 MOST_FILES = 65536
+START_S = 60.0
 
 
 def lift_limits() -> None:
@@ -92,7 +93,11 @@ class Gunicorn:
             stdout=self._log,
             stderr=self._log,
         )
-        self._wait()
+        try:
+            self._wait()
+        except TimeoutError:
+            self._stop()
+            raise
 
     @property
     def worker(self) -> int:
@@ -118,12 +123,15 @@ class Gunicorn:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.terminate()
         self._process.wait(30)
         self._log.close()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"http://{self.address}/sign-in", timeout=2).close()
