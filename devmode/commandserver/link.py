@@ -136,14 +136,14 @@ class Link:
         self._conversation = Conversation()
         self._permitted: Callable[[], bool] | None = always
         self._websocket: _Bounded | None = None
-        self._greenlets: list[Greenlet[..., None]] = []
+        self._pinged_at = time.monotonic()
+        self._reader: Greenlet[..., None] = Greenlet(self._stay_connected)
+        self._reader.link_exception(_log_failure)
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
-        for run in (self._stay_connected, self._keep_time, self._keep_alive):
-            greenlet = gevent.spawn(run)
-            greenlet.link_exception(_log_failure)
-            self._greenlets.append(greenlet)
+        _pulse.let_time_pass_for(self)
+        self._reader.start()
 
     def say(self, command: Command, reference: Hashable) -> None:
         """Say a command when its turn comes; `Answered` tells what became of it."""
@@ -176,7 +176,8 @@ class Link:
             return
         self.state = LinkState.CLOSED
         self._carry_out(self._conversation.lost())
-        gevent.killall(self._greenlets, block=False)
+        _pulse.forget(self)
+        self._reader.kill(block=False)
         self._drop_websocket()
 
     def _stay_connected(self) -> None:
@@ -253,16 +254,14 @@ class Link:
         if dropped is not None:
             dropped.shutdown()  # type: ignore[no-untyped-call]  # websocket-client has no types here
 
-    def _keep_time(self) -> None:
-        while True:
-            gevent.sleep(TICK_S)
-            self._carry_out(self._conversation.tick(time.monotonic()))
-
-    def _keep_alive(self) -> None:
-        while True:
-            gevent.sleep(PING_S)
-            if self._websocket is not None:
-                self._transmit(self._websocket.ping)
+    def pass_time(self, now: float) -> None:
+        """Notice what did not happen by `now`, in seconds; never blocks."""
+        outputs = self._conversation.tick(now)
+        if outputs:
+            gevent.spawn(self._carry_out, outputs).link_exception(_log_failure)
+        if now - self._pinged_at >= PING_S and self._websocket is not None:
+            self._pinged_at = now
+            gevent.spawn(self._transmit, self._websocket.ping).link_exception(_log_failure)
 
     def _carry_out(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -301,6 +300,34 @@ class Link:
     def _set_state(self, state: LinkState, trouble: str | None) -> None:
         self.state = state
         self.trouble = trouble
+
+
+class _Pulse:
+    """Lets time pass for all links: a greenlet for each would cost more than the link itself."""
+
+    def __init__(self) -> None:
+        self._links: set[Link] = set()
+        self._beating = False
+
+    def let_time_pass_for(self, link: Link) -> None:
+        self._links.add(link)
+        if not self._beating:
+            self._beating = True
+            gevent.spawn(self._beat).link_exception(_log_failure)
+
+    def forget(self, link: Link) -> None:
+        self._links.discard(link)
+
+    def _beat(self) -> None:
+        while self._links:
+            gevent.sleep(TICK_S)
+            now = time.monotonic()
+            for link in tuple(self._links):
+                link.pass_time(now)
+        self._beating = False
+
+
+_pulse = _Pulse()
 
 
 def _sentence_for(error: Exception) -> str:

@@ -39,21 +39,12 @@ FIRST_STATUS_S = 0.5
 log = logging.getLogger(__name__)
 
 Regions = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Region:
-    """One rendered region of a page."""
-
-    shown: object
-    """All that its html depends on: as long as that is equal, it need not be rendered again."""
-    html: str
-
-
-Rendered = dict[str, Region]
-Render = Callable[[LiveView, Audience, Rendered], Rendered]
-"""Renders a view for an audience, taking over what the last rendering has already."""
-RenderJobs = Callable[[list[JobLine]], Rendered]
+"""Regions of a page by name, as html."""
+Shown = dict[str, object]
+"""All that the html of each region depends on: where that is equal, nothing is rendered again."""
+Render = Callable[[LiveView, Audience, Shown], tuple[Shown, Regions]]
+"""Renders the regions of a view that show something else to an audience than they did last."""
+RenderJobs = Callable[[list[JobLine], Shown], tuple[Shown, Regions]]
 
 
 @dataclass(frozen=True)
@@ -130,8 +121,11 @@ class _Channel:
     """One job, or the list of jobs, with those who watch it."""
 
     subscribers: list[Subscription] = field(default_factory=list)
-    sent: dict[Audience, Rendered] = field(default_factory=lambda: defaultdict(dict))
-    changed: Event = field(default_factory=Event)
+    shown: dict[Audience, Shown] = field(default_factory=lambda: defaultdict(dict))
+    """What each audience was told last."""
+    changed: bool = False
+    serving: bool = False
+    """Whether a greenlet tells what changed; there is none while nothing happens."""
     recorded: _Recorded = field(default_factory=_Recorded)
     outdated: bool = True
     """Whether `recorded` has to be read again."""
@@ -175,13 +169,8 @@ class Feed:
                 self._attendance.enter(subject, visitor.id, subscription.tabs[subject])
             channel = self._channels[subject]
             channel.subscribers.append(subscription)
-            if len(channel.subscribers) == 1:
-                gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
-            recorded = self._read(subject)
-            channel.recorded = recorded
-            audience = self._audience(subject, visitor, recorded)
-            rendered = self._rendered(subject, audience, recorded, {})
-            subscription.offer(News(subject, _html(rendered)))
+            channel.recorded = self._read(subject)
+            self._welcome(subscription, subject, channel)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -194,7 +183,6 @@ class Feed:
                 self._screens.leave(subject)
             if not channel.subscribers:
                 del self._channels[subject]
-                channel.changed.set()
                 listening = self._listenings.pop(subject, None)
                 if listening is not None:
                     listening.stop()
@@ -260,13 +248,14 @@ class Feed:
         """Render every region of a job's page as this visitor may see it."""
         recorded = self._read(job_id)
         audience = _audience_of(visitor, recorded.session)
-        return _html(self._render(self._view(job_id, recorded), audience, {}))
+        _shown, regions = self._render(self._view(job_id, recorded), audience, {})
+        return regions
 
     def touch(self, subject: int) -> None:
         """Note that something about a job changed, and so perhaps about the list."""
         for number in (subject, DASHBOARD):
             if number in self._channels:
-                self._channels[number].changed.set()
+                self._change(number)
 
     def job_changed(self, job: Job) -> None:
         """Note what the registry says of a job."""
@@ -276,9 +265,9 @@ class Feed:
 
     def anything_changed(self) -> None:
         """Note that nobody knows what the database has new, or that it can't be reached."""
-        for channel in self._channels.values():
+        for subject, channel in self._channels.items():
             channel.outdated = True
-            channel.changed.set()
+            self._change(subject)
 
     def session_changed(self, job_id: int) -> None:
         """Note that the database has something new about a job."""
@@ -309,14 +298,23 @@ class Feed:
                 heard.wait()
                 heard.clear()
 
+    def _change(self, subject: int) -> None:
+        channel = self._channels[subject]
+        channel.changed = True
+        if not channel.serving:
+            channel.serving = True
+            gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
+
     def _serve(self, subject: int, channel: _Channel) -> None:
-        while channel.subscribers:
-            channel.changed.wait()
-            channel.changed.clear()
-            # The list of jobs can't be told without the database; there is another try after it.
-            with contextlib.suppress(DatabaseAway):
-                self._tell(subject, channel)
-            gevent.sleep(BREATH_S)
+        try:
+            while channel.changed and channel.subscribers:
+                channel.changed = False
+                # Without the database no list of jobs can be told; it is, when that is back.
+                with contextlib.suppress(DatabaseAway):
+                    self._tell(subject, channel)
+                gevent.sleep(BREATH_S)
+        finally:
+            channel.serving = False
 
     def _tell(self, subject: int, channel: _Channel) -> None:
         if self._store.is_away:
@@ -328,17 +326,29 @@ class Feed:
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in channel.subscribers:
             audience = self._audience(subject, subscription.visitor, channel.recorded)
-            by_audience[audience].append(subscription)
-        for audience, subscribers in by_audience.items():
-            last = channel.sent[audience]
-            rendered = self._rendered(subject, audience, channel.recorded, last)
-            channel.sent[audience] = rendered
-            news = News(subject, _html(rendered, last))
-            for subscription in subscribers:
+            if subscription.audiences[subject] is not audience:
                 # Someone who became the owner, say, needs every region of the new audience.
-                known = subscription.audiences.get(subject) is audience
-                subscription.audiences[subject] = audience
-                subscription.offer(news if known else News(subject, _html(rendered)))
+                self._welcome(subscription, subject, channel)
+            else:
+                by_audience[audience].append(subscription)
+        for audience, subscribers in by_audience.items():
+            last = channel.shown[audience]
+            shown, regions = self._rendered(subject, audience, channel.recorded, last)
+            channel.shown[audience] = shown
+            news = News(subject, regions)
+            for subscription in subscribers:
+                subscription.offer(news)
+
+    def _welcome(self, subscription: Subscription, subject: int, channel: _Channel) -> None:
+        """Offer everything there is to see."""
+        audience = self._audience(subject, subscription.visitor, channel.recorded)
+        subscription.audiences[subject] = audience
+        shown, regions = self._rendered(subject, audience, channel.recorded, {})
+        if channel.shown[audience] != shown:
+            # What has changed meanwhile may change back before the others are told of it.
+            channel.shown[audience] = {}
+            self._change(subject)
+        subscription.offer(News(subject, regions))
 
     def _audience(self, subject: int, visitor: Visitor, recorded: _Recorded) -> Audience:
         if subject == DASHBOARD:
@@ -346,10 +356,10 @@ class Feed:
         return _audience_of(visitor, recorded.session)
 
     def _rendered(
-        self, subject: int, audience: Audience, recorded: _Recorded, last: Rendered
-    ) -> Rendered:
+        self, subject: int, audience: Audience, recorded: _Recorded, last: Shown
+    ) -> tuple[Shown, Regions]:
         if subject == DASHBOARD:
-            return self._render_jobs(self.jobs())
+            return self._render_jobs(self.jobs(), last)
         return self._render(self._view(subject, recorded), audience, last)
 
     def _session(self, facts: SessionFacts) -> Session:
@@ -390,15 +400,6 @@ _AUDIENCES = {
     Role.OPERATOR: Audience.OPERATOR,
     Role.VIEWER: Audience.VIEWER,
 }
-
-
-def _html(rendered: Rendered, last: Rendered | None = None) -> Regions:
-    """Return the regions as text; with `last` only those that differ from it."""
-    return {
-        name: region.html
-        for name, region in rendered.items()
-        if not last or name not in last or last[name].html != region.html
-    }
 
 
 def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:

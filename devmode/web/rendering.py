@@ -6,7 +6,7 @@ from flask import Flask, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from devmode.live.feed import Region, Regions, Rendered
+from devmode.live.feed import Regions, Shown
 from devmode.live.view import Audience, JobLine, LiveView
 
 Messages = list[tuple[str, str]]
@@ -67,24 +67,26 @@ class Fragments:
 
 
 def job_regions(
-    fragments: Fragments, view: LiveView, audience: Audience, last: Rendered
-) -> Rendered:
+    fragments: Fragments, view: LiveView, audience: Audience, last: Shown
+) -> tuple[Shown, Regions]:
     """Render the regions of a job's page that show something else than they did `last`."""
-    rendered = {}
-    for name, shown_by in SHOWN.items():
-        shown = shown_by(view, audience)
-        before = last.get(name)
-        if before is not None and before.shown == shown:
-            rendered[name] = before
-            continue
-        html = fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
-        rendered[name] = Region(shown, html)
-    return rendered | {"title": Region(None, view.title)}
+    shown = {name: show(view, audience) for name, show in SHOWN.items()}
+    regions = {
+        name: fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
+        for name in SHOWN
+        if name not in last or last[name] != shown[name]
+    }
+    if last.get("title") != view.title:
+        regions["title"] = view.title
+    return shown | {"title": view.title}, regions
 
 
-def list_regions(fragments: Fragments, jobs: list[JobLine]) -> Rendered:
-    """Render the list of jobs."""
-    return {"jobs": Region(None, fragments.render("jobs/_jobs.html", jobs=jobs))}
+def list_regions(fragments: Fragments, jobs: list[JobLine], last: Shown) -> tuple[Shown, Regions]:
+    """Render the list of jobs, unless it shows the same as it did `last`."""
+    shown: Shown = {"jobs": jobs}
+    if shown == last:
+        return shown, {}
+    return shown, {"jobs": fragments.render("jobs/_jobs.html", jobs=jobs)}
 
 
 def is_htmx() -> bool:
