@@ -9,8 +9,10 @@ import gevent
 import pytest
 from sqlalchemy import create_engine
 
+from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
+from devmode.cluster.notices import Notices
 from devmode.jobs.registry import Job, Registry
 from devmode.jobs.screenshots import request_mark
 from devmode.live.frame import Frame
@@ -30,8 +32,9 @@ class Process:
     def __init__(self, database: Database, pools: str, watches: Watches) -> None:
         self.lease = Lease(database, "here")
         self.lease.take()
-        self.renewing = gevent.spawn(self.lease.renew_forever)
-        self.registry = Registry(database, (pools,), "here")
+        self.renewing = gevent.spawn(self.lease.run, lambda: None)
+        notices = Notices(board_of(database), self.lease)
+        self.registry = Registry(database, notices, (pools,), "here")
         self.registry.scan()
         self.screens = Screens(self.registry, Lookers(database, self.lease), watches, MARK, 0)
         self.frames: list[Frame] = []
