@@ -127,6 +127,7 @@ class _Channel:
     serving: bool = False
     """Whether a greenlet tells what changed; there is none while nothing happens."""
     recorded: _Recorded = field(default_factory=_Recorded)
+    looking_again: "gevent.Greenlet[..., None]" = field(default_factory=gevent.Greenlet)
     outdated: bool = True
     """Whether `recorded` has to be read again."""
 
@@ -323,6 +324,7 @@ class Feed:
             # Before the reading, during which it may become so again.
             channel.outdated = False
             channel.recorded = self._read(subject)
+            self._look_again_in_time(subject, channel)
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in channel.subscribers:
             audience = self._audience(subject, subscription.visitor, channel.recorded)
@@ -339,12 +341,22 @@ class Feed:
             for subscription in subscribers:
                 subscription.offer(news)
 
+    def _look_again_in_time(self, subject: int, channel: _Channel) -> None:
+        """An owner becomes away by nothing happening."""
+        channel.looking_again.kill(block=False)
+        facts = channel.recorded.session
+        left_s = self._sessions.away_in_s(facts) if facts else None
+        if left_s is not None:
+            channel.looking_again = gevent.spawn_later(left_s, self.session_changed, subject)
+
     def _welcome(self, subscription: Subscription, subject: int, channel: _Channel) -> None:
         """Offer everything there is to see."""
         audience = self._audience(subject, subscription.visitor, channel.recorded)
         subscription.audiences[subject] = audience
         shown, regions = self._rendered(subject, audience, channel.recorded, {})
-        if channel.shown[audience] != shown:
+        if not channel.shown[audience]:
+            channel.shown[audience] = shown
+        elif channel.shown[audience] != shown:
             # What has changed meanwhile may change back before the others are told of it.
             channel.shown[audience] = {}
             self._change(subject)

@@ -162,6 +162,12 @@ class Sessions:
         """Whether the job has waited too long for an owner without a tab."""
         return facts.unattended_s is not None and facts.unattended_s > self._away_after_s
 
+    def away_in_s(self, facts: SessionFacts) -> float | None:
+        """In how many seconds the owner will be away; None unless they are about to."""
+        if facts.unattended_s is None or self.is_away(facts):
+            return None
+        return self._away_after_s - facts.unattended_s
+
     def revision_of(self, facts: SessionFacts) -> str:
         """Name the state that a form made now answers."""
         keeper = self._keeping.keeper_of(facts.job_id)
