@@ -31,8 +31,10 @@ from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import Store
+from devmode.sessions.tokens import Tokens
 from devmode.sessions.users import Logins
 from devmode.web import Devmode, register
+from devmode.web.limits import limits
 from devmode.web.rendering import Fragments, job_regions, list_regions
 
 ROOT = Path(__file__).parent
@@ -104,6 +106,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     registry.listen(feed.job_changed)
     database.listen(feed.anything_changed)
     logins = Logins(database, notices, settings.login_lifetime_s)
+    tokens = Tokens(database, notices)
 
     def let_go() -> None:
         """After a lapse of the lease: what others took over is theirs."""
@@ -129,7 +132,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         with contextlib.suppress(DatabaseAway):  # then it lapses by itself
             lease.give_back()
 
-    return Devmode(settings, sessions, feed, logins, notices, start, stop)
+    return Devmode(settings, sessions, feed, logins, tokens, limits(settings), notices, start, stop)
 
 
 def _log_failure(greenlet: "Greenlet[..., None]") -> None:

@@ -55,7 +55,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     login_lifetime_s: float = 12 * 3600.0
     """How long a sign-in lasts, in seconds."""
     streams_per_login: int = 32
-    """How many event streams one signed-in browser may hold open at once."""
+    """How many event streams one signed-in browser, or one token, may hold open at once."""
+    sign_in_attempts_per_minute: int = 10
+    """How many wrong start codes, and how many wrong tokens, one address may try."""
+    api_requests_per_minute: int = 1200
+    """How many requests one token may make."""
 
     @property
     def pool_globs(self) -> tuple[str, ...]:
@@ -85,6 +89,7 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
         raise WrongSetting(f"DEVMODE_WORKERS is {settings.workers}; 1 to {MOST_WORKERS} will do.")
     if settings.log_format not in LOG_FORMATS:
         raise WrongSetting(f"DEVMODE_LOG_FORMAT is one of {', '.join(LOG_FORMATS)}.")
+    _check_limits(settings)
     return msgspec.structs.replace(
         settings,
         database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
@@ -148,3 +153,9 @@ def _check_bind(bind: str) -> None:
     host, colon, port = bind.rpartition(":")
     if not (host and colon and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise WrongSetting(f"DEVMODE_BIND is {bind!r}; it must be HOST:PORT, as in 127.0.0.1:8000.")
+
+
+def _check_limits(settings: Settings) -> None:
+    for name in ("streams_per_login", "sign_in_attempts_per_minute", "api_requests_per_minute"):
+        if getattr(settings, name) < 1:
+            raise WrongSetting(f"{PREFIX}{name.upper()} must be at least 1.")

@@ -27,6 +27,8 @@ class DevmodeError(Exception):
     """Something that a person using devmode should be told."""
 
     code = "error"
+    retry_after_s: int | None = None
+    """When it is worth another try, where that is only a matter of time."""
 
     def __init__(self, sentence: str) -> None:
         """Keep the sentence that people read."""
@@ -65,9 +67,14 @@ class TooLarge(DevmodeError):
 
 
 class TooMany(DevmodeError):
-    """More at once than one browser or person needs."""
+    """More at once, or more often, than one browser, person or program needs."""
 
     code = "too_many"
+
+    def __init__(self, sentence: str, *, retry_after_s: int = 5) -> None:
+        """Keep the sentence, and after how many seconds it is worth another try."""
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
 
 
 class JobNotFound(DevmodeError):
@@ -128,3 +135,4 @@ class DatabaseAway(DevmodeError):
     """The database can't be reached, or can't be written."""
 
     code = "database_away"
+    retry_after_s = 3

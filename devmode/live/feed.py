@@ -72,6 +72,8 @@ class Subscription:
 
     visitor: Visitor
     tabs: Counter[int]
+    audience: Audience | None = None
+    """Set where something else than the visitor's part in a job decides what they are sent."""
     audiences: dict[int, Audience] = field(default_factory=dict)
     """As which audience it was last sent something, by subject."""
     pending: dict[int, News] = field(default_factory=dict)
@@ -80,6 +82,11 @@ class Subscription:
     ready: Event = field(default_factory=Event)
     signed_out: bool = False
     gone: bool = False
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether the screen is looked at: programs read, and pictures cost."""
+        return self.audience is not Audience.PROGRAM
 
     def offer(self, news: News) -> None:
         """Replace what waits to be sent by what is newer."""
@@ -91,6 +98,8 @@ class Subscription:
 
     def show(self, frame: Frame) -> None:
         """Replace the picture that waits to be sent by a newer one."""
+        if not self.wants_pictures:
+            return
         self.frames[frame.job_id] = frame
         self.ready.set()
 
@@ -158,15 +167,19 @@ class Feed:
         self._channels: dict[int, _Channel] = defaultdict(_Channel)
         self._listenings: dict[int, Listening] = {}
 
-    def subscribe(self, visitor: Visitor, subjects: Iterable[int]) -> Subscription:
+    def subscribe(
+        self, visitor: Visitor, subjects: Iterable[int], audience: Audience | None = None
+    ) -> Subscription:
         """Begin a stream; a job is named once per tab that shows it, `DASHBOARD` is the list.
 
         Its first content is everything there is to see. Raises `JobNotFound`.
         """
-        subscription = Subscription(visitor, Counter(subjects))
+        subscription = Subscription(visitor, Counter(subjects), audience)
+        # All of them first: of a job that is not found nothing may be left behind.
+        jobs = {subject: self._registry.get(subject) for subject in subscription.tabs if subject}
         for subject in subscription.tabs:
             if subject != DASHBOARD:
-                self._watch(self._registry.get(subject), subscription)
+                self._watch(jobs[subject], subscription)
                 self._attendance.enter(subject, visitor.id, subscription.tabs[subject])
             channel = self._channels[subject]
             channel.subscribers.append(subscription)
@@ -181,7 +194,8 @@ class Feed:
             channel.subscribers.remove(subscription)
             if subject != DASHBOARD:
                 self._attendance.leave(subject, subscription.visitor.id, subscription.tabs[subject])
-                self._screens.leave(subject)
+                if subscription.wants_pictures:
+                    self._screens.leave(subject)
             if not channel.subscribers:
                 del self._channels[subject]
                 listening = self._listenings.pop(subject, None)
@@ -190,16 +204,21 @@ class Feed:
 
     def view(self, job_id: int) -> LiveView:
         """Compose the live view of a job; raise `JobNotFound`."""
-        return self._view(job_id, self._read(job_id))
+        return self._view(self._registry.get(job_id), self._read(job_id))
 
-    def _view(self, job_id: int, recorded: _Recorded) -> LiveView:
-        job = self._registry.get(job_id)
-        link = self._links.of(job_id)
+    def views(self) -> list[LiveView]:
+        """Compose the live view of every job, those that run first, without their timelines."""
+        owners = self._store.sessions()
+        return [self._view(job, _Recorded(owners.get(job.id))) for job in self._jobs()]
+
+    def _view(self, job: Job, recorded: _Recorded) -> LiveView:
+        link = self._links.of(job.id)
+        no_link = LinkState.CLOSED if job.state is JobState.ENDED else LinkState.CONNECTING
         facts = recorded.session
         return LiveView(
             job=job,
             execution=link.execution if link else ExecutionState(),
-            link=link.state if link else LinkState.CONNECTING,
+            link=link.state if link else no_link,
             trouble=link.trouble if link else None,
             session=self._session(facts) if facts else None,
             revision=self._sessions.revision_of(facts) if facts else "",
@@ -238,8 +257,10 @@ class Feed:
     def jobs(self) -> list[JobLine]:
         """Return the list of jobs, those that run first."""
         owners = self._store.sessions()
-        every = [*self._registry.running(), *self._registry.ended()]
-        return [self._line(job, owners.get(job.id)) for job in every]
+        return [self._line(job, owners.get(job.id)) for job in self._jobs()]
+
+    def _jobs(self) -> list[Job]:
+        return [*self._registry.running(), *self._registry.ended()]
 
     def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
         """Tell which audience of a job somebody belongs to."""
@@ -249,7 +270,8 @@ class Feed:
         """Render every region of a job's page as this visitor may see it."""
         recorded = self._read(job_id)
         audience = _audience_of(visitor, recorded.session)
-        _shown, regions = self._render(self._view(job_id, recorded), audience, {})
+        view = self._view(self._registry.get(job_id), recorded)
+        _shown, regions = self._render(view, audience, {})
         return regions
 
     def touch(self, subject: int) -> None:
@@ -284,10 +306,11 @@ class Feed:
     def _watch(self, job: Job, subscription: Subscription) -> None:
         if job.state is not JobState.RUNNING:
             return
-        self._screens.look(job)
-        picture = self._screens.of(job).picture
-        if picture is not None:
-            subscription.show(Frame(job.id, picture))
+        if subscription.wants_pictures:
+            self._screens.look(job)
+            picture = self._screens.of(job).picture
+            if picture is not None:
+                subscription.show(Frame(job.id, picture))
         if job.id not in self._listenings:
             self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
 
@@ -327,7 +350,7 @@ class Feed:
             self._look_again_in_time(subject, channel)
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in channel.subscribers:
-            audience = self._audience(subject, subscription.visitor, channel.recorded)
+            audience = self._audience(subject, subscription, channel.recorded)
             if subscription.audiences[subject] is not audience:
                 # Someone who became the owner, say, needs every region of the new audience.
                 self._welcome(subscription, subject, channel)
@@ -351,7 +374,7 @@ class Feed:
 
     def _welcome(self, subscription: Subscription, subject: int, channel: _Channel) -> None:
         """Offer everything there is to see."""
-        audience = self._audience(subject, subscription.visitor, channel.recorded)
+        audience = self._audience(subject, subscription, channel.recorded)
         subscription.audiences[subject] = audience
         shown, regions = self._rendered(subject, audience, channel.recorded, {})
         if not channel.shown[audience]:
@@ -362,17 +385,17 @@ class Feed:
             self._change(subject)
         subscription.offer(News(subject, regions))
 
-    def _audience(self, subject: int, visitor: Visitor, recorded: _Recorded) -> Audience:
+    def _audience(self, subject: int, subscription: Subscription, recorded: _Recorded) -> Audience:
         if subject == DASHBOARD:
             return Audience.VIEWER
-        return _audience_of(visitor, recorded.session)
+        return subscription.audience or _audience_of(subscription.visitor, recorded.session)
 
     def _rendered(
         self, subject: int, audience: Audience, recorded: _Recorded, last: Shown
     ) -> tuple[Shown, Regions]:
         if subject == DASHBOARD:
             return self._render_jobs(self.jobs(), last)
-        return self._render(self._view(subject, recorded), audience, last)
+        return self._render(self._view(self._registry.get(subject), recorded), audience, last)
 
     def _session(self, facts: SessionFacts) -> Session:
         return Session(

@@ -25,6 +25,8 @@ class Audience(Enum):
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
     VIEWER = "viewer"
+    PROGRAM = "program"
+    """Whoever it acts for: it gets JSON."""
 
 
 @dataclass(frozen=True)

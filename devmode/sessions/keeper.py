@@ -83,8 +83,11 @@ class Keeper:
 
     @property
     def revision(self) -> str:
-        """What forms made now should carry."""
-        return self._lifecycle.revision
+        """What forms made now should carry: they show what the link knows already.
+
+        The lifecycle comes to know it before it comes to what such a form asks.
+        """
+        return f"{self.term}.{self._listening.link.execution.turn}"
 
     def start(self, ended: Callable[["Keeper"], None]) -> None:
         """Run in a greenlet; call `ended` afterwards, however it ends."""
@@ -230,3 +233,9 @@ class Keeper:
 
     def _failed(self, greenlet: "gevent.Greenlet[..., None]") -> None:
         log.error("the keeper of job %s failed", self.job.id, exc_info=greenlet.exc_info)
+        self._give_up_opening("The session could not be opened.")
+
+    def _give_up_opening(self, sentence: str) -> None:
+        """Tell whoever waits: nobody else would."""
+        if not self.opened.ready():
+            self.opened.set_exception(OutcomeUnknown(f"{sentence} See who controls the job now."))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sqlalchemy import ForeignKey, delete, insert, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database
@@ -14,7 +14,8 @@ from devmode.cluster.notices import Notices
 from devmode.sessions.models import User
 
 LOGIN = "login"
-"""Topic: this login was ended."""
+"""Topic: the login, or the token, of this id is over."""
+LONGEST_NAME = 40
 
 
 class Role(IntEnum):
@@ -48,12 +49,13 @@ class Login(Base):
 
 @dataclass(frozen=True)
 class Visitor:
-    """A signed-in user, as this login has them."""
+    """A user, as this login or token has them."""
 
     id: int
     name: str
     role: Role
     login_id: str
+    """Of the login or the token: what is over when the visitor may not stay."""
 
 
 class Logins:
@@ -69,12 +71,7 @@ class Logins:
         """Sign a user in, making them if they are new; return the secret for their cookie."""
         secret = secrets.token_urlsafe(24)
         with self._database.write() as session:
-            user_id = session.scalar(select(User.id).where(User.name == name))
-            if user_id is None:
-                user = User(name=name)
-                session.add(user)
-                session.flush()
-                user_id = user.id
+            user_id = user_of(session, name)
             session.execute(delete(Login).where(Login.expires_at < now()))
             session.execute(
                 insert(Login).values(
@@ -106,6 +103,22 @@ class Logins:
         with self._database.write() as session:
             session.execute(delete(Login).where(Login.id == visitor.login_id))
             self._notices.publish(session, LOGIN, visitor.login_id)
+
+
+def is_name(name: str) -> bool:
+    """Tell whether people can go by this name."""
+    return name.isprintable() and 0 < len(name) <= LONGEST_NAME and name == " ".join(name.split())
+
+
+def user_of(session: Session, name: str) -> int:
+    """Return the number of the user of this name, making them if they are new."""
+    user_id = session.scalar(select(User.id).where(User.name == name))
+    if user_id is not None:
+        return user_id
+    user = User(name=name)
+    session.add(user)
+    session.flush()
+    return user.id
 
 
 def _login_id(secret: str) -> str:

@@ -8,9 +8,12 @@ from flask import Flask, current_app
 
 from devmode.cluster.notices import Notices
 from devmode.config import Settings
+from devmode.extensions import csrf
 from devmode.live.feed import Feed
 from devmode.sessions.service import Sessions
-from devmode.sessions.users import Logins
+from devmode.sessions.tokens import Tokens
+from devmode.sessions.users import Logins, Visitor
+from devmode.web.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,17 @@ class Devmode:
     sessions: Sessions
     feed: Feed
     logins: Logins
+    tokens: Tokens
+    limits: Limits
     notices: Notices
     start: Callable[[], None]
     """Begin to keep, scan and renew: to be called once, by the process that serves."""
     stop: Callable[[], None]
     """Withdraw what this process asked for and give the lease back."""
+
+    def visitor_of(self, login_id: str) -> Visitor | None:
+        """Return whose login or token this is, None when it is over."""
+        return self.logins.visitor_of(login_id) or self.tokens.visitor_of(login_id)
 
 
 def devmode() -> Devmode:
@@ -35,11 +44,23 @@ def devmode() -> Devmode:
 
 def register(app: Flask, parts: Devmode) -> None:
     """Add every route, error page and header to the application."""
-    from devmode.web import accounts, errors, jobs, screen, security, steering, stream
+    from devmode.web import (
+        accounts,
+        api,
+        errors,
+        jobs,
+        openapi,
+        screen,
+        security,
+        steering,
+        stream,
+    )
 
     app.extensions["devmode"] = parts
     security.register(app)
     errors.register(app)
-    for module in (accounts, jobs, screen, steering, stream):
+    for module in (accounts, api, jobs, openapi, screen, steering, stream):
         app.register_blueprint(module.blueprint)
+    # A token stands in a header that no form of another site can send.
+    csrf.exempt(api.blueprint)
     stream.listen_to(parts.notices)

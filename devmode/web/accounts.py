@@ -6,7 +6,7 @@ import gevent
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-from devmode.sessions.users import Role
+from devmode.sessions.users import LONGEST_NAME, Role, is_name
 from devmode.web import devmode
 from devmode.web.security import visitor
 
@@ -17,7 +17,6 @@ ROLES = (
     ("operator", "Operator", "takes control of jobs"),
     ("administrator", "Administrator", "also takes control from others"),
 )
-LONGEST_NAME = 40
 WRONG_CODE_S = 1.0
 """How long a wrong start code costs, so that nobody guesses it."""
 
@@ -33,12 +32,15 @@ def enter() -> Response | tuple[str, int]:
     """Sign in with a name, a role and the code that the start printed."""
     name = " ".join(request.form.get("name", "").split())
     role = Role.named(request.form.get("role", ""))
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+    if not is_name(name):
         return _form(f"Give a name of up to {LONGEST_NAME} characters."), 422
     if role is None:
         return _form("Choose a role."), 422
+    attempts, address = devmode().limits.sign_in, request.remote_addr or ""
+    attempts.check(address)
     code = request.form.get("code", "").strip()
     if not hmac.compare_digest(code.encode(), devmode().settings.start_code.encode()):
+        attempts.spend(address)
         gevent.sleep(WRONG_CODE_S)
         return _form("That is not the start code. devmode printed it when it was started."), 403
     session.clear()

@@ -1,14 +1,20 @@
-"""Errors as people see them: a page, or a message on the page they are on."""
+"""Errors as people see them, a page or a message on the page they are on, and as programs do."""
 
 import logging
 
 from flask import Flask, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    SecurityError,
+)
 from werkzeug.wrappers import Response
 
 from devmode import errors
 from devmode.errors import DevmodeError, FormExpired, TooLarge
+from devmode.web.problems import is_api, problem_answer
 from devmode.web.rendering import is_htmx, messages_answer
 
 STATUSES: dict[type[DevmodeError], int] = {
@@ -31,8 +37,6 @@ STATUSES: dict[type[DevmodeError], int] = {
 }
 """The one place where errors and HTTP statuses meet."""
 
-RETRY_AFTER_S = "3"
-
 log = logging.getLogger(__name__)
 
 
@@ -46,14 +50,18 @@ def register(app: Flask) -> None:
 
 
 def answer(error: DevmodeError) -> Response:
-    """Tell an error: as a message to HTMX, else as a page; strangers go to the sign-in."""
-    response = _told(error, STATUSES[type(error)])
-    if response.status_code in (429, 503):
-        response.headers["Retry-After"] = RETRY_AFTER_S
+    """Tell an error, and when it is worth another try."""
+    response = _face(error, STATUSES[type(error)])
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
-def _told(error: DevmodeError, status: int) -> Response:
+def _face(error: DevmodeError, status: int) -> Response:
+    """A problem to programs, a message to HTMX, else a page; strangers go to the sign-in."""
+    if is_api():
+        described = url_for("openapi.page", _anchor=error.code)
+        return problem_answer(status, error.code, error.sentence, described)
     if is_htmx():
         return messages_answer([("error", error.sentence)], status)
     if isinstance(error, errors.NotSignedIn) and request.method == "GET":
@@ -86,10 +94,17 @@ def _foreign_host(_error: SecurityError) -> Response:
 
 
 def _other(error: HTTPException) -> Response:
+    """What is no rule of ours: no such route, another method, a defect."""
     status = error.code or 500
     if status == 500:
         log.error("a request failed", exc_info=error)
-    page = render_template(
-        "error.html", status=status, error={"code": error.name, "sentence": error.description}
-    )
-    return Response(page, status, mimetype="text/html")
+    sentence = error.description or error.name
+    if is_api():
+        response = problem_answer(status, error.name.lower().replace(" ", "_"), sentence)
+    else:
+        told = {"code": error.name, "sentence": sentence}
+        page = render_template("error.html", status=status, error=told)
+        response = Response(page, status, mimetype="text/html")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from devmode.live.feed import Regions, Shown
 from devmode.live.view import Audience, JobLine, LiveView
+from devmode.web.snapshots import snapshot_regions
 
 Messages = list[tuple[str, str]]
 
@@ -70,6 +71,8 @@ def job_regions(
     fragments: Fragments, view: LiveView, audience: Audience, last: Shown
 ) -> tuple[Shown, Regions]:
     """Render the regions of a job's page that show something else than they did `last`."""
+    if audience is Audience.PROGRAM:
+        return snapshot_regions(view, last)
     shown = {name: show(view, audience) for name, show in SHOWN.items()}
     regions = {
         name: fragments.render(f"jobs/_{name}.html", view=view, audience=audience)

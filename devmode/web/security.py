@@ -1,17 +1,27 @@
 """Who asks, from where, and what every answer carries."""
 
-from urllib.parse import urlsplit
-
 from flask import Flask, g, request, session
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, SecurityError
 from werkzeug.wrappers import Response
 
 from devmode.errors import FormExpired, NotSignedIn
 from devmode.sessions.users import Visitor
 from devmode.web import devmode
+from devmode.web.problems import is_api
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-OPEN_ENDPOINTS = ("accounts.sign_in", "accounts.enter", "static")
+LONGEST_URL = 8000
+OPEN_ENDPOINTS = (
+    "accounts.sign_in",
+    "accounts.enter",
+    "openapi.document",
+    "openapi.page",
+    "static",
+)
+WHO_ASKS = (
+    "This needs a valid token: send “Authorization: Bearer TOKEN”. `devmode token create` makes"
+    " one; the one that was sent may have expired or been revoked."
+)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -28,6 +38,7 @@ HEADERS = {
 def register(app: Flask) -> None:
     """Check every request and complete every answer."""
     app.before_request(_check_host)
+    app.before_request(_check_size)
     app.before_request(_check_origin)
     app.before_request(_know_visitor)
     app.after_request(_add_headers)
@@ -38,7 +49,7 @@ def visitor() -> Visitor:
     """Return who asks; raise `NotSignedIn`."""
     found: Visitor | None = g.get("visitor")
     if found is None:
-        raise NotSignedIn("Sign in first. Your sign-in may have expired.")
+        raise NotSignedIn(WHO_ASKS if is_api() else "Sign in first. Your sign-in may have expired.")
     return found
 
 
@@ -48,19 +59,45 @@ def _check_host() -> None:
         raise request.routing_exception
 
 
+def _check_size() -> None:
+    """Refuse what is too large before anything looks at it, also where nothing would read it."""
+    if len(request.full_path) > LONGEST_URL:
+        raise RequestURITooLarge("The address is longer than any of devmode's.")
+    if (request.content_length or 0) > (request.max_content_length or 0):
+        raise RequestEntityTooLarge
+
+
 def _check_origin() -> None:
     origin = request.headers.get("Origin")
     if request.method in SAFE or origin is None:
         return
-    if urlsplit(origin).netloc != request.host:
+    if origin.partition("://")[2] != request.host:
         raise FormExpired("This form was sent from another site. Nothing was changed.")
 
 
 def _know_visitor() -> None:
-    secret = session.get("login")
-    g.visitor = devmode().logins.visitor(secret) if isinstance(secret, str) else None
+    """A program is known by its token alone: its cookie, if it has one, opens nothing."""
+    g.visitor = _by_token() if is_api() else _by_cookie()
     if g.visitor is None and request.endpoint not in OPEN_ENDPOINTS:
         visitor()
+
+
+def _by_cookie() -> Visitor | None:
+    secret = session.get("login")
+    return devmode().logins.visitor(secret) if isinstance(secret, str) else None
+
+
+def _by_token() -> Visitor | None:
+    given = request.authorization
+    if given is None or given.type != "bearer" or not given.token:
+        return None
+    limits = devmode().limits
+    found = devmode().tokens.visitor(given.token)
+    if found is None:
+        limits.wrong_token.spend(request.remote_addr or "")
+        return None
+    limits.token.spend(found.login_id)
+    return found
 
 
 def _add_headers(response: Response) -> Response:

@@ -3,18 +3,18 @@
 import fcntl
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 from flask import Blueprint, Response, request
-from gevent import Greenlet
 from gevent.event import Event
 from gevent.socket import socket, wait_read
 
 from devmode.cluster.notices import Notices
 from devmode.errors import DatabaseAway, InvalidCommand, TooMany
-from devmode.live.feed import DASHBOARD, Feed, Subscription
-from devmode.sessions.users import LOGIN, Logins
+from devmode.live.feed import DASHBOARD, News, Subscription
+from devmode.live.view import Audience
+from devmode.sessions.users import LOGIN, Visitor
 from devmode.web import devmode
 from devmode.web.security import visitor
 
@@ -30,6 +30,10 @@ UNSENT = 0x894B
 RETRY_MS = 1000
 MOST_JOBS = 100
 
+Encode = Callable[[News], bytes]
+"""Turns what changed about a subject into events; empty where that is no news."""
+VisitorOf = Callable[[str], Visitor | None]
+
 _draining = Event()
 """Set when this process shuts down: streams say farewell and end."""
 _open: Counter[str] = Counter()
@@ -39,17 +43,37 @@ _subscriptions: dict[int, Subscription] = {}
 @blueprint.get("/events")
 def events() -> Response:
     """Stream what happens; `jobs` names each job once per tab that shows it."""
-    watcher = visitor()
     subjects = _subjects(request.args.get("jobs", ""))
     if request.args.get("dashboard"):
         subjects.append(DASHBOARD)
-    if _open[watcher.login_id] >= devmode().settings.streams_per_login:
-        raise TooMany("This browser has too many event streams open. Close some tabs.")
-    subscription = devmode().feed.subscribe(watcher, subjects)
+    return follow(visitor(), subjects, _event)
+
+
+def follow(
+    watcher: Visitor, subjects: list[int], encode: Encode, audience: Audience | None = None
+) -> Response:
+    """Answer with a stream of these subjects; raise `JobNotFound` or `TooMany`."""
+    login_id = watcher.login_id
+    if _open[login_id] >= devmode().settings.streams_per_login:
+        raise TooMany("Too many event streams of this sign-in or token are open. Close some.")
+    feed = devmode().feed
+    subscription = feed.subscribe(watcher, subjects, audience)
     connection = request.environ.get("gunicorn.socket")
     watch = gevent.spawn(_watch_connection, connection, subscription)
-    stream = _stream(devmode().feed, devmode().logins, subscription, watch, connection)
-    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    _open[login_id] += 1
+    _subscriptions[id(subscription)] = subscription
+
+    def close() -> None:
+        watch.kill(block=False)
+        _open[login_id] -= 1
+        del _subscriptions[id(subscription)]
+        feed.unsubscribe(subscription)
+
+    stream = _stream(devmode().visitor_of, subscription, connection, encode)
+    response = Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    # Not at the end of the generator: one that was never begun, as for HEAD, has no end either.
+    response.call_on_close(close)
+    return response
 
 
 def drain() -> None:
@@ -60,7 +84,7 @@ def drain() -> None:
 
 
 def listen_to(notices: Notices) -> None:
-    """Wake the streams of a login that is over."""
+    """Wake the streams of a login or a token that is over."""
     notices.listen(LOGIN, _wake)
 
 
@@ -81,9 +105,14 @@ def _wake(login_id: str) -> None:
 
 def _subjects(text: str) -> list[int]:
     parts = [part for part in text.split(",") if part]
-    if len(parts) > MOST_JOBS or not all(part.isdigit() and len(part) < 16 for part in parts):
+    if len(parts) > MOST_JOBS or not all(map(_is_number, parts)):
         raise InvalidCommand(f"“jobs” is a list of up to {MOST_JOBS} numbers.")
     return [int(part) for part in parts]
+
+
+def _is_number(text: str) -> bool:
+    """`isdigit` alone lets digits pass that `int` does not take, such as “²”."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _has_room(connection: socket | None) -> bool:
@@ -95,49 +124,40 @@ def _has_room(connection: socket | None) -> bool:
 
 
 def _stream(
-    feed: Feed,
-    logins: Logins,
-    subscription: Subscription,
-    watch: "Greenlet[..., None]",
-    connection: socket | None,
+    visitor_of: VisitorOf, subscription: Subscription, connection: socket | None, encode: Encode
 ) -> Iterator[bytes]:
-    login_id = subscription.visitor.login_id
-    _open[login_id] += 1
-    _subscriptions[id(subscription)] = subscription
     authorised_at = time.monotonic()
-    try:
-        yield b"retry: %d\n\n" % RETRY_MS
-        while not _draining.is_set():
-            subscription.ready.wait(HELD_BACK_S if subscription.frames else HEARTBEAT_S)
-            if subscription.gone:
-                return
-            if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
-                authorised_at = time.monotonic()
-                subscription.signed_out |= _is_over(logins, login_id)
-            if subscription.signed_out:
-                yield b"event: signed-out\ndata: \n\n"
-                return
-            events = _events(subscription, connection)
-            if events or not subscription.frames:
-                yield events or b": \n\n"
-        yield b"event: farewell\ndata: \n\n"
-    finally:
-        watch.kill(block=False)
-        _open[login_id] -= 1
-        del _subscriptions[id(subscription)]
-        feed.unsubscribe(subscription)
+    yield b"retry: %d\n\n" % RETRY_MS
+    while not _draining.is_set():
+        subscription.ready.wait(HELD_BACK_S if subscription.frames else HEARTBEAT_S)
+        if subscription.gone:
+            return
+        if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
+            authorised_at = time.monotonic()
+            subscription.signed_out |= _is_over(visitor_of, subscription.visitor.login_id)
+        if subscription.signed_out:
+            yield b"event: signed-out\ndata: \n\n"
+            return
+        events = _events(subscription, connection, encode)
+        if events or not subscription.frames:
+            yield events or b": \n\n"
+    yield b"event: farewell\ndata: \n\n"
 
 
-def _events(subscription: Subscription, connection: socket | None) -> bytes:
-    messages = [news.message for news in subscription.take()]
+def _events(subscription: Subscription, connection: socket | None, encode: Encode) -> bytes:
+    events = [encode(news) for news in subscription.take()]
     if subscription.frames and _has_room(connection):
-        messages += [frame.message for frame in subscription.take_frames()]
-    return b"".join(b"data: %b\n\n" % message for message in messages)
+        events += [b"data: %b\n\n" % frame.message for frame in subscription.take_frames()]
+    return b"".join(events)
 
 
-def _is_over(logins: Logins, login_id: str) -> bool:
-    """Tell whether a login has ended; while the database is away it goes on."""
+def _event(news: News) -> bytes:
+    return b"data: %b\n\n" % news.message
+
+
+def _is_over(visitor_of: VisitorOf, login_id: str) -> bool:
+    """Tell whether a login or a token has ended; while the database is away it goes on."""
     try:
-        return logins.visitor_of(login_id) is None
+        return visitor_of(login_id) is None
     except DatabaseAway:
         return False

@@ -158,6 +158,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def app(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """A devmode that watches the pool directories of all tests of this run."""
+    yield from serving(folder, tmp_path_factory)
+
+
+def serving(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, **settings: Any
+) -> Iterator[Flask]:
+    """Serves a devmode with some settings of its own, on a database in `folder`."""
     app = create_app(
         Settings(
             database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
@@ -165,6 +172,7 @@ def app(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flas
             secret_key="only for tests",
             start_code=START_CODE,
             host="here",
+            **settings,
         )
     )
     with app.app_context():
@@ -199,6 +207,31 @@ def victor(sign_in: SignIn) -> Person:
 def null(app: Flask, null_job: StartJob) -> StartWatched:
     """Starts jobs without a virtual machine, and waits until devmode has found them."""
     return _watching(app, null_job)
+
+
+@pytest.fixture(scope="session")
+def running_job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    real = RealJob(
+        tmp_path_factory.mktemp("pool"),
+        SCHEDULE="boot/menu_visible",
+        PAUSE_AT="boot-menu_visible",
+        NAME=unique_name(),
+    )
+    try:
+        real.start()
+        real.wait_until_listening()
+        yield Watched(real, app.extensions["devmode"].feed)
+    finally:
+        real.stop()
+
+
+@pytest.fixture
+def shared_job(running_job: Watched) -> Watched:
+    """A job that stays paused at its first module, for tests that leave it as it is."""
+    running_job.feed.view_for_page(running_job.id)
+    running_job.wait_for_pause()
+    assert running_job.view.session is None, "an earlier test has kept control"
+    return running_job
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Which job is meant: by its number, its name, or its number in openQA."""
+
+import os
+
+import click
+from click.shell_completion import CompletionItem
+
+from devmode.cli.access import access_from
+from devmode.cli.client import Client
+from devmode.cli.exits import JOB_NOT_FOUND, Failure, Refused
+from devmode.cli.words import plain
+from devmode.errors import JobNotFound
+from devmode.schemas import Job
+
+OPENQA = "openqa:"
+LARGEST_ID = 2**63
+
+
+def client() -> Client:
+    """Return a client for the server that the environment or the file names."""
+    return Client(access_from(os.environ))
+
+
+def find(server: Client, text: str) -> Job:
+    """Return the job that is meant; raise `Failure` when that is none, or not one alone.
+
+    A number is devmode's own; only if there is no such job it is openQA's. Of several jobs with
+    one name the one that runs is meant.
+    """
+    number = int(text) if text.isascii() and text.isdigit() and int(text) < LARGEST_ID else None
+    if number is not None:
+        try:
+            return server.job(number)
+        except Refused as refusal:
+            if refusal.code != JobNotFound.code:
+                raise
+    found = [job for job in server.jobs() if _is_meant(job, text)]
+    running = [job for job in found if job.state == "running"]
+    chosen = running or found[:1]
+    if len(chosen) == 1:
+        return server.job(chosen[0].id)
+    if not chosen:
+        raise Failure(f"There is no job {plain(text)}. See: devmode jobs", JOB_NOT_FOUND)
+    numbers = ", ".join(str(job.id) for job in chosen)
+    raise Failure(f"Several jobs are meant by {plain(text)}: {numbers}.", JOB_NOT_FOUND)
+
+
+def _is_meant(job: Job, text: str) -> bool:
+    if text.startswith(OPENQA):
+        return str(job.origin.openqa_id) == text.removeprefix(OPENQA)
+    return text in (job.name, str(job.origin.openqa_id))
+
+
+class JobName(click.ParamType[str]):
+    """A job as people name it; the shell completes it with what runs."""
+
+    name = "job"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        try:
+            jobs = client().jobs()
+        except click.ClickException:
+            return []
+        return [
+            CompletionItem(name, help=plain(job.name))
+            for job in jobs
+            if job.state == "running"
+            for name in (str(job.id), job.name)
+            if name.startswith(incomplete)
+        ]
+
+
+job_argument = click.argument("job", type=JobName())
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,148 @@
+"""The commands that only look: jobs, status, watch, wait."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+
+import click
+import msgspec
+
+from devmode import schemas
+from devmode.cli import words
+from devmode.cli.client import Deadline
+from devmode.cli.exits import INTERRUPTED, JOB_ENDED, Failure
+from devmode.cli.jobs import client, find, job_argument, json_option
+
+ERASE_LINE = "\r\x1b[2K"
+
+Condition = Callable[[schemas.Job], bool]
+
+
+@click.command()
+@json_option
+def jobs(*, as_json: bool) -> None:
+    """List the jobs that run, and those that ended lately.
+
+    Columns: number, progress through the schedule, name, state.
+    """
+    listed = client().jobs()
+    if as_json:
+        _print_json(schemas.Jobs(jobs=listed))
+        return
+    for job in listed:
+        click.echo(words.table_line(job))
+
+
+@click.command()
+@job_argument
+@json_option
+def status(job: str, *, as_json: bool) -> None:
+    """Show a job: its state, its pause settings, its schedule."""
+    found = find(client(), job)
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(words.details(found))
+
+
+@click.command()
+@job_argument
+@json_option
+def watch(job: str, *, as_json: bool) -> None:
+    """Follow a job until it ends.
+
+    On a terminal the present state stays in one line. In a pipe each change is a line: the time
+    and the state or, with --json, the whole job.
+
+    \b
+    Examples:
+      devmode watch sle-textmode
+      devmode watch 17 --json | jq .headline.title
+    """
+    server = client()
+    found = find(server, job)
+    live = sys.stdout.isatty() and not as_json
+    show = _print_json if as_json else _print_live if live else _print_changes()
+    try:
+        for snapshot in server.follow(found.id, Deadline(None)):
+            show(snapshot)
+            if snapshot.state == "ended":
+                break
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        if live:
+            click.echo()
+
+
+class Until(click.ParamType[Condition]):
+    """What is waited for."""
+
+    name = "paused|ended|module=MODULE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Condition:
+        """Return the condition; see `click.ParamType`."""
+        what, _equals, module = str(value).partition("=")
+        if what == "module" and module:
+            return lambda job: _is_in(job, module)
+        if value == "paused":
+            return lambda job: job.execution.paused
+        if value == "ended":
+            return lambda job: job.state == "ended"
+        return self.fail("it is one of: paused, ended, module=MODULE", param, ctx)
+
+
+@click.command()
+@job_argument
+@click.option("--until", type=Until(), required=True, help="What to wait for.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds to wait.")
+def wait(job: str, until: Condition, timeout: float | None) -> None:
+    """Wait until a job is paused, has ended, or is in a module.
+
+    Ends with 0 when it is so, with 4 when the job ended first, with 9 when the time is up.
+
+    \b
+    Examples:
+      devmode wait 17 --until paused --timeout 600 && devmode step 17
+      devmode wait sle-textmode --until module=console-shutdown
+    """
+    server, deadline = client(), Deadline(timeout)
+    for snapshot in server.follow(find(server, job).id, deadline):
+        if until(snapshot):
+            click.echo(words.coloured(snapshot, words.headline(snapshot)))
+            return
+        if snapshot.state == "ended":
+            raise Failure(f"The job has ended: {snapshot.result}", JOB_ENDED)
+
+
+def _is_in(job: schemas.Job, module: str) -> bool:
+    current = job.execution.module
+    return current == module or any(
+        known.name == module and f"{known.category}-{known.name}" == current
+        for known in job.modules
+    )
+
+
+def _print_json(thing: msgspec.Struct) -> None:
+    click.echo(msgspec.json.encode(thing))
+
+
+def _print_live(job: schemas.Job) -> None:
+    line = words.headline(job)[: shutil.get_terminal_size().columns - 1]
+    click.echo(ERASE_LINE + words.coloured(job, line), nl=False)
+
+
+def _print_changes() -> Callable[[schemas.Job], None]:
+    last = ""
+
+    def show(job: schemas.Job) -> None:
+        nonlocal last
+        line = words.headline(job)
+        if line != last:
+            last = line
+            click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+
+    return show

@@ -1,0 +1,99 @@
+"""The commands about API tokens; they work on the database, as whoever may read its file."""
+
+import re
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from devmode.cli.exits import FAILED, Failure
+from devmode.cli.jobs import json_option
+from devmode.cli.local import application
+from devmode.cli.words import plain
+from devmode.sessions.tokens import TokenFacts, Tokens
+from devmode.sessions.users import LONGEST_NAME, Role, is_name
+
+UNITS_S = {"m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Lifetime(click.ParamType[float]):
+    """How long a token is valid."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; see `click.ParamType`."""
+        match = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", str(value))
+        if match is None:
+            self.fail("it is a number and one of m, h, d: 30m, 12h, 90d", param, ctx)
+        return int(match[1]) * UNITS_S[match[2]]
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the tokens that the API asks for."""
+
+
+@token.command()
+@click.option("--name", required=True, help="The developer for whom it acts.")
+@click.option(
+    "--role", required=True, type=click.Choice([role.label for role in Role]), help="What it may."
+)
+@click.option("--expires", type=Lifetime(), help="After which time, as 12h or 90d. Else never.")
+def create(name: str, role: str, expires: float | None) -> None:
+    """Make a token and print it, for the only time.
+
+    \b
+    Example:
+      export DEVMODE_TOKEN=$(devmode token create --name olivia --role operator --expires 90d)
+    """
+    if not is_name(name):
+        raise click.UsageError(f"A name has up to {LONGEST_NAME} printable characters.")
+    # click.Choice lets no other label pass.
+    click.echo(_tokens().create(name, Role.named(role) or Role.VIEWER, expires))
+
+
+@token.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the tokens, revoked ones too; never the secrets, which nobody has."""
+    facts = _tokens().every()
+    if as_json:
+        click.echo(msgspec.json.encode(facts))
+        return
+    for each in facts:
+        click.echo(_line(each))
+
+
+@token.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Revoke every token of this NAME, or the one of this id; their streams end at once."""
+    revoked = _tokens().revoke(name)
+    if not revoked:
+        raise Failure(f"There is no valid token {plain(name)}. See: devmode token list", FAILED)
+    click.echo(f"Revoked {revoked} {'token' if revoked == 1 else 'tokens'}.")
+
+
+def _tokens() -> Tokens:
+    tokens: Tokens = application().extensions["devmode"].tokens
+    return tokens
+
+
+def _line(facts: TokenFacts) -> str:
+    used = f"last used {_moment(facts.last_used_at)}" if facts.last_used_at else "never used"
+    if facts.revoked_at:
+        validity = f"revoked {_moment(facts.revoked_at)}"
+    elif facts.expires_at:
+        validity = f"until {_moment(facts.expires_at)}"
+    else:
+        validity = "no end"
+    made = f"made {_moment(facts.created_at)}"
+    name = plain(facts.name)
+    return f"{facts.short_id}  {facts.role.label:13}  {made}  {used}  {validity}  {name}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

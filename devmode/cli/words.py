@@ -1,0 +1,80 @@
+"""Jobs as a terminal shows them.
+
+Pure module: no sockets, no Flask, no database, no clock.
+"""
+
+import click
+
+from devmode.schemas import Job
+
+_COLOURS = {
+    "running": "green",
+    "paused": "yellow",
+    "trouble": "red",
+    "stopping": "red",
+    "connecting": "cyan",
+    "ended": "bright_black",
+}
+
+
+def plain(text: str) -> str:
+    """Return a text of somebody else's without what a terminal would take for a command."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def headline(job: Job) -> str:
+    """Return the status line, without colours."""
+    told = f"{job.headline.title}: {job.headline.detail}"
+    return plain(told.removesuffix(": "))
+
+
+def coloured(job: Job, text: str) -> str:
+    """Colour a text by how the job is doing; colours say nothing that the text doesn't."""
+    return click.style(text, fg=_COLOURS.get(job.headline.kind))
+
+
+def table_line(job: Job) -> str:
+    """Return a job as a line of the list."""
+    done = sum(module.result not in ("", "none", "running") for module in job.modules)
+    owner = f"  controlled by {plain(job.session.developer)}" if job.session else ""
+    progress = f"{done}/{len(job.modules)}" if job.modules else "-"
+    return f"{job.id:>6}  {progress:>7}  {plain(job.name)}  {coloured(job, headline(job))}{owner}"
+
+
+def details(job: Job) -> str:
+    """Return everything about a job, a line each."""
+    state = job.execution
+    lines = [
+        f"{plain(job.name)} (job {job.id}{_openqa(job)})",
+        coloured(job, headline(job)),
+        f"controlled by: {_owner(job)}",
+        f"pause at: {plain(state.pause_at) if state.pause_at else 'nowhere'}",
+        f"pause on mismatch: {_shown(state.pause_on_mismatch)}",
+        f"pause on next command: {_shown(state.pause_on_next_command)}",
+        f"pause on failure: {_shown(state.pause_on_failure)}",
+    ]
+    if not state.known:
+        lines = [*lines[:3], "pause settings: not known"]
+    schedule = [
+        f"  {module.result or '-':9} {plain(f'{module.category}-{module.name}')}"
+        for module in job.modules
+    ]
+    return "\n".join([*lines, *schedule])
+
+
+def _openqa(job: Job) -> str:
+    return f", openQA {job.origin.openqa_id}" if job.origin.openqa_id is not None else ""
+
+
+def _owner(job: Job) -> str:
+    if job.session is None:
+        return "nobody"
+    asking = job.session.requested_by
+    asked = f", {plain(asking)} asks for control" if asking else ""
+    return f"{plain(job.session.developer)}, {job.session.tabs} tabs{asked}"
+
+
+def _shown(value: str | bool | None) -> str:  # noqa: FBT001 - a value, not a switch
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not known" if value is None else plain(value)

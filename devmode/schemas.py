@@ -1,0 +1,161 @@
+"""What the API and its clients say to each other.
+
+One set of types: the server validates with them and makes the OpenAPI document from them, the
+command line reads answers with them. Their docstrings are the document's descriptions.
+
+Pure module: no sockets, no Flask, no database, no clock.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+ModuleName = Annotated[
+    str,
+    Meta(max_length=1000, description="Full name of a test module, `category-name`."),
+]
+Revision = Annotated[
+    str,
+    Meta(
+        max_length=100,
+        description="The `revision` of the job that this answers: if the job went on meanwhile,"
+        " nothing is done and the error is `state_changed`. Without it nothing is compared.",
+    ),
+]
+JobRevision = Annotated[
+    str,
+    Meta(
+        description="Names the present pause or run of the test, for requests to answer."
+        " Empty while nobody controls the job."
+    ),
+]
+Sentence = Annotated[str, Meta(description="A sentence for people.")]
+
+
+class Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A body or a query; what is not known is refused, so that a typing error is noticed."""
+
+
+class Act(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What is asked of the test."""
+
+    revision: Revision | None = None
+
+
+class Resume(Act, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How the paused test goes on: with `ignore_failure` as if it had not failed."""
+
+    ignore_failure: bool = False
+
+
+class SettingsChange(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Where the test pauses; what is left out stays as it is, `pause_at` null is nowhere."""
+
+    pause_at: ModuleName | UnsetType | None = UNSET
+    pause_on_mismatch: Literal["off", "assert_screen", "check_screen"] | UnsetType = UNSET
+    pause_on_next_command: bool | UnsetType = UNSET
+    pause_on_failure: bool | UnsetType = UNSET
+
+
+class Release(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How to let go: clear every pause setting and continue, leave all as it is, or cancel."""
+
+    then: Literal["continue", "stay", "cancel"] = "continue"
+
+
+class HandOver(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The developer who asks for control."""
+
+    to: Name
+
+
+class Module(Struct, kw_only=True, frozen=True):
+    """One test module of the schedule."""
+
+    name: str
+    category: str
+    result: str
+
+
+class Execution(Struct, kw_only=True, frozen=True):
+    """The test as its command server tells it: `known` says whether it has told anything yet.
+
+    A setting that it does not tell is null.
+    """
+
+    known: bool
+    module: ModuleName | None
+    api_function: str | None
+    paused: bool
+    pause_reason: str | None
+    pause_at: ModuleName | None
+    pause_on_mismatch: str | None
+    pause_on_next_command: bool | None
+    pause_on_failure: bool | None
+
+
+class Session(Struct, kw_only=True, frozen=True):
+    """Who controls the job, who asks them for control, and whether they are away."""
+
+    developer: str
+    started_at: datetime
+    tabs: int
+    requested_by: str | None
+    away: bool
+
+
+class Headline(Struct, kw_only=True, frozen=True):
+    """The status line of the page."""
+
+    kind: Literal["connecting", "running", "paused", "trouble", "stopping", "ended"]
+    title: str
+    detail: str
+
+
+class Origin(Struct, kw_only=True, frozen=True):
+    """Where the job comes from; `openqa_id` is its number in openQA, if a worker runs it."""
+
+    kind: Literal["pool_directory"]
+    openqa_id: int | None
+
+
+class Job(Struct, kw_only=True, frozen=True):
+    """One run of isotovideo."""
+
+    id: int
+    name: str
+    state: Literal["running", "ended"]
+    origin: Origin
+    started_at: datetime
+    ended_at: datetime | None
+    result: str | None
+    modules: tuple[Module, ...]
+    execution: Execution
+    link: Literal["connected", "connecting", "reconnecting", "closed"]
+    session: Session | None
+    headline: Headline
+    revision: JobRevision
+
+
+class Jobs(Struct, kw_only=True, frozen=True):
+    """Every job that runs, and those that ended lately."""
+
+    jobs: tuple[Job, ...]
+
+
+class Answer(Job, kw_only=True, frozen=True):
+    """What was done, and the job as it is now."""
+
+    message: Sentence
+
+
+class Problem(Struct, kw_only=True, frozen=True):
+    """What went wrong, by RFC 9457; `code` is for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: Sentence
+    code: str

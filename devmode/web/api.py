@@ -1,0 +1,184 @@
+"""The API: what the pages do, for programs with a token."""
+
+import msgspec
+from flask import Blueprint, request
+from msgspec import UNSET
+from werkzeug.wrappers import Response
+
+from devmode import errors, schemas
+from devmode.live.feed import News
+from devmode.live.view import Audience
+from devmode.sessions.service import After
+from devmode.web import devmode
+from devmode.web.operations import EVENTS, Operation, operation
+from devmode.web.security import visitor
+from devmode.web.snapshots import REGION, answer_of, event_id, snapshot_of
+from devmode.web.stream import follow
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+CONTROLLED = (errors.NotPermitted, errors.JobNotFound, errors.JobNotRunning)
+STEERED = (
+    errors.JobNotFound,
+    errors.JobNotRunning,
+    errors.NotSessionOwner,
+    errors.StateChanged,
+    errors.InvalidCommand,
+    errors.CommandServerUnreachable,
+    errors.CommandNotConfirmed,
+    errors.OutcomeUnknown,
+)
+ACT = Operation(schemas.Answer, body=schemas.Act, refusals=STEERED)
+
+
+@blueprint.get("/jobs")
+@operation(Operation(schemas.Jobs))
+def jobs() -> schemas.Jobs:
+    """List the jobs, those that run first."""
+    return schemas.Jobs(jobs=tuple(snapshot_of(view) for view in devmode().feed.views()))
+
+
+@blueprint.get("/jobs/<int:job_id>")
+@operation(Operation(schemas.Job, refusals=(errors.JobNotFound,)))
+def job(job_id: int) -> schemas.Job:
+    """Show one job."""
+    return snapshot_of(devmode().feed.view_for_page(job_id))
+
+
+@blueprint.get("/jobs/<int:job_id>/events")
+@operation(Operation(schemas.Job, media_type=EVENTS, refusals=(errors.JobNotFound,)))
+def events(job_id: int) -> Response:
+    """Stream the job as server-sent events, whole at each change.
+
+    A client that comes back with `Last-Event-ID` is told only what is new to it. An event named
+    `signed-out` means that the token is not valid any more, one named `farewell` to come back.
+    """
+    # So that the first snapshot tells what is known, and that there is such a job at all.
+    devmode().feed.view_for_page(job_id)
+    last = request.headers.get("Last-Event-ID")
+
+    def encode(news: News) -> bytes:
+        nonlocal last
+        snapshot = news.regions[REGION]
+        if event_id(snapshot) == last:
+            return b""
+        last = event_id(snapshot)
+        return f"id: {last}\ndata: {snapshot}\n\n".encode()
+
+    return follow(visitor(), [job_id], encode, Audience.PROGRAM)
+
+
+@blueprint.put("/jobs/<int:job_id>/session")
+@operation(
+    Operation(
+        schemas.Answer,
+        refusals=(
+            *CONTROLLED,
+            errors.SessionLocked,
+            errors.CommandServerUnreachable,
+            errors.IncompatibleCommandServer,
+        ),
+    )
+)
+def control(job_id: int) -> schemas.Answer:
+    """Take control of a job; once more does no harm."""
+    devmode().sessions.start(job_id, visitor())
+    return _answer(job_id, "You control this job.")
+
+
+@blueprint.delete("/jobs/<int:job_id>/session")
+@operation(
+    Operation(schemas.Answer, query=schemas.Release, refusals=(errors.NotPermitted, *STEERED))
+)
+def release(job_id: int, query: schemas.Release) -> schemas.Answer:
+    """Let go of a job: the test continues, stays as it is, or is cancelled."""
+    return _answer(job_id, devmode().sessions.release(job_id, visitor(), After(query.then)))
+
+
+@blueprint.post("/jobs/<int:job_id>/session/request")
+@operation(Operation(schemas.Answer, refusals=(*CONTROLLED, errors.StateChanged)))
+def request_control(job_id: int) -> schemas.Answer:
+    """Ask the owner of a job for control."""
+    return _answer(job_id, devmode().sessions.request_control(job_id, visitor()))
+
+
+@blueprint.post("/jobs/<int:job_id>/session/hand-over")
+@operation(
+    Operation(
+        schemas.Answer,
+        body=schemas.HandOver,
+        refusals=(errors.JobNotFound, errors.NotSessionOwner, errors.StateChanged),
+    )
+)
+def hand_over(job_id: int, body: schemas.HandOver) -> schemas.Answer:
+    """Give control to the developer who asks for it."""
+    return _answer(job_id, devmode().sessions.hand_over(job_id, visitor(), body.to))
+
+
+@blueprint.post("/jobs/<int:job_id>/session/take-over")
+@operation(Operation(schemas.Answer, refusals=(*CONTROLLED, errors.StateChanged)))
+def take_over(job_id: int) -> schemas.Answer:
+    """Take control from its owner: administrators, or any operator when the owner is away."""
+    return _answer(job_id, devmode().sessions.take_over(job_id, visitor()))
+
+
+@blueprint.patch("/jobs/<int:job_id>/settings")
+@operation(Operation(schemas.Answer, body=schemas.SettingsChange, refusals=STEERED))
+def settings(job_id: int, body: schemas.SettingsChange) -> schemas.Answer:
+    """Change where the test pauses; done when the command server has confirmed it."""
+    changed = {
+        name: _as_in_a_form(value)
+        for name, value in msgspec.structs.asdict(body).items()
+        if value is not UNSET
+    }
+    return _act(job_id, "settings", None, **changed)
+
+
+@blueprint.post("/jobs/<int:job_id>/pause")
+@operation(ACT)
+def pause(job_id: int, body: schemas.Act) -> schemas.Answer:
+    """Pause the test before its next command."""
+    return _act(job_id, "pause", body.revision)
+
+
+@blueprint.post("/jobs/<int:job_id>/resume")
+@operation(Operation(schemas.Answer, body=schemas.Resume, refusals=STEERED))
+def resume(job_id: int, body: schemas.Resume) -> schemas.Answer:
+    """Let the paused test go on."""
+    return _act(job_id, "resume", body.revision, ignore_failure=body.ignore_failure)
+
+
+@blueprint.post("/jobs/<int:job_id>/step")
+@operation(ACT)
+def step(job_id: int, body: schemas.Act) -> schemas.Answer:
+    """Execute the next command and pause before the one after it."""
+    return _act(job_id, "step", body.revision)
+
+
+@blueprint.post("/jobs/<int:job_id>/skip-timeout")
+@operation(ACT)
+def skip_timeout(job_id: int, body: schemas.Act) -> schemas.Answer:
+    """Let the screen check in progress time out."""
+    return _act(job_id, "skip_timeout", body.revision)
+
+
+@blueprint.post("/jobs/<int:job_id>/give-up")
+@operation(ACT)
+def give_up(job_id: int, body: schemas.Act) -> schemas.Answer:
+    """Let the screen check that the test is paused at fail."""
+    return _act(job_id, "give_up", body.revision)
+
+
+def _act(job_id: int, action: str, revision: str | None, **arguments: object) -> schemas.Answer:
+    sessions = devmode().sessions
+    return _answer(job_id, sessions.act(job_id, visitor(), action, arguments, revision))
+
+
+def _answer(job_id: int, message: str) -> schemas.Answer:
+    return answer_of(devmode().feed.view(job_id), message)
+
+
+def _as_in_a_form(value: str | bool | None) -> str:  # noqa: FBT001 - a value, not a switch
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value or ""

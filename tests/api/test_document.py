@@ -1,0 +1,46 @@
+"""The OpenAPI document, put to the test by schemathesis: what it says is what happens."""
+
+import sys
+from pathlib import Path
+
+from gevent import subprocess
+
+from tests.api.fixtures import Program
+from tests.null.fixtures import Watched
+
+
+def schemathesis(folder: Path, url: str, program: Program, *options: str) -> None:
+    """Lets schemathesis ask sense and nonsense, in a process of its own, and check the answers."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/api/v1/openapi.json"),
+        *("--header", f"Authorization:Bearer {program.token}", "--checks", "all"),
+        *("--seed", "1", "--generation-database", "none", "--no-color", "--no-shrink"),
+        # A stream has no end to wait for: tests/api/test_events.py reads it.
+        *("--exclude-operation-id", "events"),
+        *options,
+    ]
+    run = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    assert run.returncode == 0, run.stdout.decode()
+
+
+def test_whatever_is_asked_is_answered_as_documented(
+    tmp_path: Path, server_url: str, program: Program
+) -> None:
+    schemathesis(tmp_path, server_url, program, "--phases", "coverage")
+
+
+def test_whatever_is_asked_of_a_job_that_one_controls_is_answered_as_documented(
+    tmp_path: Path, server_url: str, program: Program, controlled_job: Watched
+) -> None:
+    fixed = f'[parameters]\n"path.job_id" = {controlled_job.id}\n'
+    (tmp_path / "schemathesis.toml").write_text(fixed)
+    # The job is to live through it.
+    ending = ("release", "resume", "give_up", "step")
+    kept = [option for name in ending for option in ("--exclude-operation-id", name)]
+    examples = ("--phases", "fuzzing", "--max-examples", "20")
+    # Whether the job has a module of some name no schema can tell.
+    unknowable = ("--exclude-checks", "positive_data_acceptance")
+    schemathesis(tmp_path, server_url, program, *examples, *unknowable, *kept)
+    assert controlled_job.real.is_running

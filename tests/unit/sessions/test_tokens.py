@@ -1,0 +1,114 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from devmode.cluster.database import Base, Database
+from devmode.cluster.leases import Lease
+from devmode.cluster.notices import Notices
+from devmode.sessions import tokens as tokens_module
+from devmode.sessions.tokens import TokenFacts, Tokens
+from devmode.sessions.users import LOGIN, Role
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "test.sqlite"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    engine = create_engine(f"sqlite:///{path}")
+    Base.metadata.create_all(engine)
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def notices(database: Database) -> Notices:
+    return Notices(database, Lease(database, "here"))
+
+
+@pytest.fixture
+def tokens(database: Database, notices: Notices) -> Tokens:
+    return Tokens(database, notices)
+
+
+def only(tokens: Tokens) -> TokenFacts:
+    (facts,) = tokens.every()
+    return facts
+
+
+def test_a_token_acts_for_its_developer_with_a_role_of_its_own(tokens: Tokens) -> None:
+    first = tokens.create("olivia", Role.VIEWER, None)
+    second = tokens.create("olivia", Role.ADMINISTRATOR, 60.0)
+    viewer, administrator = tokens.visitor(first), tokens.visitor(second)
+    assert viewer is not None
+    assert administrator is not None
+    assert viewer.id == administrator.id
+    assert (viewer.name, viewer.role) == ("olivia", Role.VIEWER)
+    assert administrator.role is Role.ADMINISTRATOR
+
+
+def test_the_secret_is_kept_nowhere(tokens: Tokens, path: Path) -> None:
+    secret = tokens.create("olivia", Role.OPERATOR, None)
+    assert secret.startswith("devmode_")
+    assert len(secret) > 40
+    tokens.visitor(secret)
+    for file in path.parent.iterdir():
+        assert secret.removeprefix("devmode_").encode() not in file.read_bytes()
+    assert secret not in repr(tokens.every())
+
+
+@pytest.mark.parametrize("secret", ["", "devmode_", "x", "é\x00\U0001f511", "x" * 100_000])
+def test_what_is_no_token_acts_for_nobody(tokens: Tokens, secret: str) -> None:
+    tokens.create("olivia", Role.OPERATOR, None)
+    assert tokens.visitor(secret) is None
+
+
+def test_an_expired_token_acts_for_nobody(tokens: Tokens) -> None:
+    assert tokens.visitor(tokens.create("olivia", Role.OPERATOR, -1.0)) is None
+    assert tokens.visitor(tokens.create("olivia", Role.OPERATOR, 60.0)) is not None
+
+
+def test_all_tokens_of_a_name_are_revoked_and_everyone_hears_of_it(
+    tokens: Tokens, notices: Notices
+) -> None:
+    heard: list[str] = []
+    notices.listen(LOGIN, heard.append)
+    mine = [tokens.create("olivia", Role.OPERATOR, None) for _ in range(2)]
+    visitors = [tokens.visitor(secret) for secret in mine]
+    other = tokens.create("oscar", Role.OPERATOR, None)
+    assert tokens.revoke("olivia") == 2
+    assert [tokens.visitor(secret) for secret in mine] == [None, None]
+    assert sorted(heard) == sorted(visitor.login_id for visitor in visitors if visitor)
+    assert tokens.visitor(other) is not None
+    assert tokens.revoke("olivia") == 0, "they are revoked already"
+
+
+def test_one_token_of_several_is_revoked_by_its_short_id(tokens: Tokens) -> None:
+    first = tokens.create("olivia", Role.OPERATOR, None)
+    short_id = only(tokens).short_id
+    second = tokens.create("olivia", Role.OPERATOR, None)
+    assert tokens.revoke(short_id) == 1
+    assert tokens.visitor(first) is None
+    assert tokens.visitor(second) is not None
+    assert tokens.revoke(short_id[:4]) == tokens.revoke("%") == tokens.revoke("") == 0
+
+
+def test_the_last_use_is_noted_once_a_minute(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tokens.create("olivia", Role.OPERATOR, None)
+    assert only(tokens).last_used_at is None
+    tokens.visitor(secret)
+    first = only(tokens).last_used_at
+    assert first is not None
+    tokens.visitor(secret)
+    assert only(tokens).last_used_at == first
+    monkeypatch.setattr(tokens_module, "USE_NOTED_EVERY_S", 0.0)
+    tokens.visitor(secret)
+    later = only(tokens).last_used_at
+    assert later is not None
+    assert later > first
