@@ -120,6 +120,7 @@ class Sessions:
 
     def hand_over(self, job_id: int, visitor: Visitor, to: str) -> str:
         """Give control to the developer who asked for it."""
+        self._running(job_id)
         facts = self._owned(job_id, visitor)
         asking = self._store.user_named(to)
         if facts.requested_by != to or asking is None:

@@ -107,7 +107,12 @@ def request_control(job_id: int) -> schemas.Answer:
     Operation(
         schemas.Answer,
         body=schemas.HandOver,
-        refusals=(errors.JobNotFound, errors.NotSessionOwner, errors.StateChanged),
+        refusals=(
+            errors.JobNotFound,
+            errors.JobNotRunning,
+            errors.NotSessionOwner,
+            errors.StateChanged,
+        ),
     )
 )
 def hand_over(job_id: int, body: schemas.HandOver) -> schemas.Answer:

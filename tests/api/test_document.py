@@ -3,10 +3,14 @@
 import sys
 from pathlib import Path
 
+import pytest
 from gevent import subprocess
 
 from tests.api.fixtures import Program
 from tests.null.fixtures import Watched
+
+# Half a minute of work, on a machine that has something else to do.
+pytestmark = pytest.mark.timeout(300)
 
 
 def schemathesis(folder: Path, url: str, program: Program, *options: str) -> None:

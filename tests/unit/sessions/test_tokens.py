@@ -4,11 +4,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
+from devmode.cluster.models import Change, Process
 from devmode.cluster.notices import Notices
 from devmode.sessions import tokens as tokens_module
-from devmode.sessions.tokens import TokenFacts, Tokens
+from devmode.sessions.models import User
+from devmode.sessions.tokens import ApiToken, TokenFacts, Tokens
 from devmode.sessions.users import LOGIN, Role
 
 
@@ -20,14 +23,15 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def database(path: Path) -> Iterator[Database]:
     engine = create_engine(f"sqlite:///{path}")
-    Base.metadata.create_all(engine)
+    tables = [kind.__table__ for kind in (User, ApiToken, Change, Process)]
+    Base.metadata.create_all(engine, tables=tables)
     yield Database(engine)
     engine.dispose()
 
 
 @pytest.fixture
 def notices(database: Database) -> Notices:
-    return Notices(database, Lease(database, "here"))
+    return Notices(board_of(database), Lease(database, "here"))
 
 
 @pytest.fixture
