@@ -24,6 +24,7 @@ async function swap(name, html) {
   }
   await htmx.swap({ target: region, text: html, swap: "innerMorph" });
   showRendered(region);
+  document.dispatchEvent(new Event("devmode:tick"));
 }
 
 function receive({ title, regions, picture }) {

@@ -120,6 +120,13 @@ class LiveView:
     """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 
     @property
+    def deadline(self) -> datetime | None:
+        """When MAX_JOB_TIME ends the job; None where nothing does."""
+        if self.job.state is JobState.ENDED or self.job.time_limit_s is None:
+            return None
+        return moment(self.job.started_at + self.job.time_limit_s)
+
+    @property
     def screen(self) -> ScreenView:
         """What is said about the screen, besides the picture."""
         return screen_view(self.job, self.screen_facts)

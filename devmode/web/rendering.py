@@ -44,6 +44,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.remembered,
         audience,
     ),
+    "clock": lambda view, _audience: view.deadline,
     "screen": lambda view, _audience: view.screen,
     "schedule": lambda view, _audience: (view.current_module, view.job.modules),
     "timeline": lambda view, _audience: view.events,

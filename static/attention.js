@@ -1,0 +1,83 @@
+// Calls for attention: the icon of the tab, and notifications for whoever asked for them.
+
+const job = document.body.dataset.streamJob;
+const switches = document.getElementById("attention");
+const notify = document.getElementById("attention-notify");
+const sound = document.getElementById("attention-sound");
+const icon = document.querySelector("link[rel=icon]");
+const ICONS = { paused: "favicon-paused.svg", ended: "favicon-ended.svg", trouble: "favicon-trouble.svg" };
+const WORTH_TELLING = ["paused", "ended", "trouble"];
+
+function headline() {
+  const shown = document.querySelector("#region-status .headline");
+  const detail = document.querySelector("#region-status .detail");
+  return { kind: shown.dataset.kind, title: shown.querySelector("strong").textContent, detail: detail?.textContent ?? "" };
+}
+
+function failures() {
+  return document.querySelectorAll("#region-schedule .fail").length;
+}
+
+/** What somebody chose for one job is kept in this browser. */
+function remember() {
+  localStorage.setItem(`devmode:attention:${job}`, JSON.stringify({ notify: notify.checked, sound: sound.checked }));
+  sound.disabled = !notify.checked;
+}
+
+function beep() {
+  const context = new AudioContext();
+  const tone = new OscillatorNode(context, { frequency: 660 });
+  const volume = new GainNode(context, { gain: 0.1 });
+  tone.connect(volume).connect(context.destination);
+  tone.start();
+  tone.stop(context.currentTime + 0.2);
+  tone.onended = () => context.close();
+}
+
+/** The same of several tabs replaces itself by its tag; who looks already is not told. */
+function tell(title, body) {
+  if (!notify.checked || Notification.permission !== "granted") return;
+  if (!document.hidden && document.hasFocus()) return;
+  const name = document.querySelector(".job-name").textContent;
+  const notification = new Notification(title, { body: `${name}\n${body}`, tag: `devmode-${job}-${title}`, silent: true });
+  notification.onclick = () => {
+    window.focus();
+    notification.close();
+  };
+  if (sound.checked) beep();
+}
+
+let last = headline();
+let failed = failures();
+
+function look() {
+  const now = headline();
+  icon.href = new URL(ICONS[now.kind] ?? "favicon.svg", icon.href).href;
+  if (now.kind !== last.kind && WORTH_TELLING.includes(now.kind)) tell(now.title, now.detail);
+  const count = failures();
+  if (count > failed && now.kind !== "ended") tell("A module failed", `${count} failed so far`);
+  [last, failed] = [now, count];
+}
+
+async function ask() {
+  if (notify.checked && Notification.permission !== "granted") {
+    notify.checked = (await Notification.requestPermission()) === "granted";
+    document.getElementById("attention-refused").hidden = notify.checked;
+  }
+  remember();
+}
+
+new MutationObserver(look).observe(document.getElementById("region-status"), { childList: true, subtree: true, attributes: true, characterData: true });
+new MutationObserver(look).observe(document.getElementById("region-schedule"), { childList: true, subtree: true, attributes: true });
+document.addEventListener("devmode:warning", ({ detail }) => tell("Time is running out", detail));
+look();
+
+if ("Notification" in window) {
+  const chosen = JSON.parse(localStorage.getItem(`devmode:attention:${job}`) ?? "{}");
+  notify.checked = Boolean(chosen.notify) && Notification.permission === "granted";
+  sound.checked = Boolean(chosen.sound);
+  sound.disabled = !notify.checked;
+  notify.addEventListener("change", ask);
+  sound.addEventListener("change", remember);
+  switches.hidden = false;
+}
