@@ -20,13 +20,13 @@ from devmode.cluster.postgresql import engine_options
 from devmode.config import Settings, WrongSetting, load
 from devmode.errors import DatabaseAway
 from devmode.extensions import csrf, db, migrate
+from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import request_mark
 from devmode.live.feed import Feed
 from devmode.live.lookers import Lookers
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
-from devmode.live.watches import Watches
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
@@ -82,10 +82,12 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     keeping = Keeping(registry, store, links, notices, lease)
     sessions = Sessions(registry, store, keeping, notices, away_after_s=settings.away_after_s)
     attendance = Attendance(database, notices, lease)
+    kept = Path(settings.kept_directory) if settings.kept_directory else None
+    archive = Archive(database, kept, settings.kept_days)
     screens = Screens(
         registry,
         Lookers(database, lease),
-        Watches(),
+        archive,
         request_mark(settings.secret_key),
         settings.link_linger_s,
     )
@@ -97,6 +99,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         links,
         attendance,
         screens,
+        archive,
         partial(job_regions, fragments),
         partial(list_regions, fragments),
     )
@@ -123,6 +126,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
             registry.run,
             keeping.run,
             screens.run,
+            archive.run,
         ):
             gevent.spawn(run).link_exception(_log_failure)
 

@@ -54,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How the log is written: `text` for people, `json` for programs."""
     login_lifetime_s: float = 12 * 3600.0
     """How long a sign-in lasts, in seconds."""
+    kept_directory: str = ""
+    """Where what is kept of ended jobs lies; empty means `instance/kept`."""
+    kept_days: float = 30.0
+    """How long ended jobs are kept, in days."""
     streams_per_login: int = 32
     """How many event streams one signed-in browser, or one token, may hold open at once."""
     sign_in_attempts_per_minute: int = 10
@@ -96,6 +100,7 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
         secret_key=settings.secret_key or kept_secret(instance / "secret-key"),
         # Never empty: an empty code would let everybody in.
         start_code=settings.start_code or secrets.token_urlsafe(9),
+        kept_directory=settings.kept_directory or str(instance / "kept"),
         host=settings.host or socket.gethostname(),
     )
 

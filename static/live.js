@@ -2,6 +2,7 @@
 
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
 const held = new Map();
+let ticking;
 
 /** A select that is in hand, or a field being typed in, is never replaced. */
 function isInHand(region) {
@@ -24,11 +25,14 @@ async function swap(name, html) {
   }
   await htmx.swap({ target: region, text: html, swap: "innerMorph" });
   showRendered(region);
-  document.dispatchEvent(new Event("devmode:tick"));
+  // Once for all the regions of a message.
+  clearTimeout(ticking);
+  ticking = setTimeout(() => document.dispatchEvent(new Event("devmode:tick")));
 }
 
 function receive({ title, regions, picture }) {
   if (title) document.title = title;
+  if (regions && "order" in regions) document.dispatchEvent(new CustomEvent("devmode:order", { detail: regions.order }));
   for (const [name, html] of Object.entries(regions ?? {})) swap(name, html);
   if (picture) document.dispatchEvent(new CustomEvent("devmode:picture", { detail: picture }));
 }

@@ -1,6 +1,8 @@
 """The table of jobs. All times are seconds since 1970."""
 
-from sqlalchemy import UniqueConstraint
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from devmode.cluster.database import Base
@@ -30,3 +32,16 @@ class JobRow(Base):
     started_at: Mapped[float]
     ended_at: Mapped[float | None]
     result: Mapped[str | None]
+
+
+class KeptJob(Base):
+    """What is kept of a job that has ended, for some days."""
+
+    __tablename__ = "kept_jobs"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    ended_at: Mapped[float] = mapped_column(index=True)
+    modules: Mapped[list[Any]] = mapped_column(JSON)
+    """Name, category and result of each, in the order of the schedule."""
+    picture_at: Mapped[float | None]
+    """When isotovideo wrote the last picture, if that is kept."""

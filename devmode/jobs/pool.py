@@ -61,6 +61,8 @@ class PoolReading:
     modules: tuple[ScheduledModule, ...]
     current_module: str | None
     openqa_id: int | None
+    paused: str | None
+    """The reason of a pause; pauses on failure are not told here."""
     no_video: bool
     """NOVIDEO: there are no pictures of a screen that does not change."""
     machine_gone: bool
@@ -129,7 +131,7 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
     job = json_contents(pool, "job.json", LARGE)
     job = job if isinstance(job, dict) else {}
     modules = _modules(pool, results)
-    current = status.get("current_test") if isinstance(status, dict) else None
+    status = status if isinstance(status, dict) else {}
     return PoolReading(
         token=token,
         # No database keeps a NUL.
@@ -139,8 +141,9 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
         started_at=_started_at(pool),
         process=_process(directory, pool),
         modules=modules,
-        current_module=_full_name(current, modules),
+        current_module=_full_name(status.get("current_test"), modules),
         openqa_id=_integer(job.get("id")),
+        paused=_reason(status.get("test_execution_paused")),
         no_video=_is_true(settings.get("NOVIDEO")),
         machine_gone=_machine_is_gone(directory, pool),
         time_limit_s=_time_limit(settings, job),
@@ -240,6 +243,10 @@ def _started_at(pool: int) -> float:
 def _port(value: Any, default: int) -> int:
     number = _integer(value)
     return number if number is not None and 0 <= number < 60000 else default
+
+
+def _reason(value: Any) -> str | None:
+    return value if isinstance(value, str) and value not in ("", "0") else None
 
 
 def _is_true(value: Any) -> bool:

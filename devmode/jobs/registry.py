@@ -81,9 +81,21 @@ class Job:
     vnc: str | None = None
     process: Isotovideo | None = None
     openqa_id: int | None = None
+    paused: str | None = None
+    """The reason of a pause as its pool directory tells it: not that of a pause on failure."""
     no_video: bool = False
     machine_gone: bool = False
     time_limit_s: int | None = None
+
+    @property
+    def done(self) -> int:
+        """How many modules have a result."""
+        return sum(module.result not in ("", "none", "running") for module in self.modules)
+
+    @property
+    def failed(self) -> int:
+        """How many modules have failed."""
+        return sum(module.result == "fail" for module in self.modules)
 
     def terminate(self) -> None:
         """Tell the isotovideo to end; raise `JobNotRunning` or `NotPermitted`."""
@@ -255,6 +267,7 @@ class Registry:
             vnc=f"{self._host}:{reading.vnc}",
             process=reading.process,
             openqa_id=reading.openqa_id,
+            paused=reading.paused,
             no_video=reading.no_video,
             machine_gone=reading.machine_gone,
             time_limit_s=reading.time_limit_s,

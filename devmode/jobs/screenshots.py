@@ -91,6 +91,15 @@ def result_place(directory: Path) -> Place | None:
     return max(found, key=lambda place: place.written_at, default=None)
 
 
+def results_changed_at(directory: Path) -> int | None:
+    """Tell when a file of the results was added last; None while there are none."""
+    try:
+        with opened(directory) as pool:
+            return os.stat(RESULTS, dir_fd=pool, follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return None
+
+
 def read_picture(directory: Path, place: Place) -> Picture | None:
     """Read a picture; None when it is gone, half-written or no picture."""
     try:

@@ -18,12 +18,14 @@ from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.errors import DatabaseAway
+from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.screenshots import Picture
+from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
-from devmode.live.view import Audience, JobLine, LiveView, Session, moment
+from devmode.live.view import Audience, LiveView, Session, moment
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store
@@ -152,6 +154,7 @@ class Feed:
         links: Links,
         attendance: Attendance,
         screens: Screens,
+        archive: Archive,
         render: Render,
         render_jobs: RenderJobs,
     ) -> None:
@@ -162,6 +165,8 @@ class Feed:
         self._links = links
         self._attendance = attendance
         self._screens = screens
+        self._archive = archive
+        self.dashboard = Dashboard(registry, store, links, screens, archive)
         self._render = render
         self._render_jobs = render_jobs
         self._channels: dict[int, _Channel] = defaultdict(_Channel)
@@ -198,6 +203,8 @@ class Feed:
                     self._screens.leave(subject)
             if not channel.subscribers:
                 del self._channels[subject]
+                if subject == DASHBOARD:
+                    self.dashboard.unwatch()
                 listening = self._listenings.pop(subject, None)
                 if listening is not None:
                     listening.stop()
@@ -212,6 +219,7 @@ class Feed:
         return [self._view(job, _Recorded(owners.get(job.id))) for job in self._jobs()]
 
     def _view(self, job: Job, recorded: _Recorded) -> LiveView:
+        job = self._archive.complete(job)
         link = self._links.of(job.id)
         no_link = LinkState.CLOSED if job.state is JobState.ENDED else LinkState.CONNECTING
         facts = recorded.session
@@ -255,9 +263,8 @@ class Feed:
         return self.view(job_id)
 
     def jobs(self) -> list[JobLine]:
-        """Return the list of jobs, those that run first."""
-        owners = self._store.sessions()
-        return [self._line(job, owners.get(job.id)) for job in self._jobs()]
+        """Return the list of jobs, what waits for a person first."""
+        return self.dashboard.lines()
 
     def _jobs(self) -> list[Job]:
         return [*self._registry.running(), *self._registry.ended()]
@@ -283,7 +290,7 @@ class Feed:
     def job_changed(self, job: Job) -> None:
         """Note what the registry says of a job."""
         if job.state is JobState.ENDED:
-            self._screens.job_ended(job.id)
+            self._archive.keep(job, self._screens.job_ended(job))
         self.touch(job.id)
 
     def anything_changed(self) -> None:
@@ -335,8 +342,10 @@ class Feed:
                 channel.changed = False
                 # Without the database no list of jobs can be told; it is, when that is back.
                 with contextlib.suppress(DatabaseAway):
+                    if subject == DASHBOARD:
+                        self.dashboard.watch(partial(self.touch, DASHBOARD))
                     self._tell(subject, channel)
-                gevent.sleep(BREATH_S)
+                gevent.sleep(PACE_S if subject == DASHBOARD else BREATH_S)
         finally:
             channel.serving = False
 
@@ -405,22 +414,6 @@ class Feed:
             open=facts.open,
             requested_by=facts.requested_by,
             away=self._sessions.is_away(facts),
-        )
-
-    def _line(self, job: Job, facts: SessionFacts | None) -> JobLine:
-        link = self._links.of(job.id)
-        pause = link.execution.pause if link else None
-        return JobLine(
-            id=job.id,
-            name=job.name,
-            state=job.state.value,
-            module=job.current_module,
-            done=sum(module.result not in ("", "none", "running") for module in job.modules),
-            total=len(job.modules),
-            paused=pause.reason if pause and job.state is JobState.RUNNING else None,
-            owner=facts.developer if facts and facts.open else None,
-            started_at=moment(job.started_at),
-            result=job.result,
         )
 
 

@@ -16,16 +16,19 @@ from gevent import Greenlet
 from gevent.event import Event
 
 from devmode.errors import NotPermitted
+from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.screenshots import (
     FOLDER,
     Picture,
+    Place,
     ask_for_pictures,
     is_asking,
     live_place,
     read_picture,
     remove_old_pictures,
     result_place,
+    results_changed_at,
     stop_asking,
 )
 from devmode.live.frame import Frame
@@ -75,15 +78,18 @@ class Screens:
     """Looks at screens for the viewers of this process."""
 
     def __init__(
-        self, registry: Registry, lookers: Lookers, watches: Watches, mark: bytes, linger_s: float
+        self, registry: Registry, lookers: Lookers, archive: Archive, mark: bytes, linger_s: float
     ) -> None:
         """Look at nothing yet; requests carry `mark` and stand `linger_s` longer than needed."""
         self._registry = registry
+        self._archive = archive
         self._lookers = lookers
-        self._watches = watches
+        self._watches = Watches()
         self._mark = mark
         self._linger_s = linger_s
         self._looked: dict[int, _Looked] = {}
+        self._results: dict[int, tuple[int | None, Place | None]] = {}
+        """The newest screenshot of the results, and when they had changed, by job."""
         self._show: Show = lambda _frame: None
         self._tell: Tell = lambda _job_id: None
 
@@ -119,16 +125,30 @@ class Screens:
         looked = self._looked.get(job.id)
         if looked is not None:
             return looked.screen
-        screen = Screen()
         if job.state is JobState.ENDED:
-            return screen  # its pool directory may be another job's by now
+            # Its pool directory may be another job's by now.
+            return Screen(self._archive.picture(job.id))
+        screen = Screen()
         _refresh(screen, job.pool_directory)
         return screen
 
-    def job_ended(self, job_id: int) -> None:
+    def version_of(self, job: Job) -> str | None:
+        """Name the picture that a running job has, without reading it."""
+        looked = self._looked.get(job.id)
+        if looked is not None and looked.screen.picture:
+            return looked.screen.picture.place.version
+        place = live_place(job.pool_directory) or self._result_place(job)
+        return place.version if place else None
+
+    def job_ended(self, job: Job) -> Picture | None:
         """Take the last picture and let go."""
-        if job_id in self._looked:
-            self._end(job_id)
+        looked = self._looked.get(job.id)
+        screen = looked.screen if looked else Screen()
+        _refresh(screen, job.pool_directory)
+        self._results.pop(job.id, None)
+        if looked:
+            self._end(job.id)
+        return screen.picture
 
     def enter_again(self) -> None:
         """Note the looked-at jobs anew after a lost lease."""
@@ -156,6 +176,13 @@ class Screens:
 
     def _asks_for_nobody(self, job: Job) -> bool:
         return job.id not in self._looked and is_asking(job.pool_directory, self._mark)
+
+    def _result_place(self, job: Job) -> Place | None:
+        changed_at = results_changed_at(job.pool_directory)
+        known = self._results.get(job.id)
+        if known is None or known[0] != changed_at:
+            known = self._results[job.id] = changed_at, result_place(job.pool_directory)
+        return known[1]
 
     def _begin(self, job: Job) -> _Looked:
         looked = self._looked[job.id] = _Looked(job, Screen())

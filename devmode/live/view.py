@@ -171,8 +171,7 @@ class LiveView:
     @property
     def module_results(self) -> Progress:
         """How far the schedule is."""
-        done = sum(module.result not in ("", "none", "running") for module in self.job.modules)
-        return Progress(done, len(self.job.modules))
+        return Progress(self.job.done, len(self.job.modules))
 
     @property
     def can_steer(self) -> bool:
@@ -390,19 +389,3 @@ _MISMATCH_OPTIONS = (
 def moment(seconds: float) -> datetime:
     """Turn seconds since 1970 into a time that templates can format."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-@dataclass(frozen=True)
-class JobLine:
-    """One job in the list."""
-
-    id: int
-    name: str
-    state: str
-    module: str | None
-    done: int
-    total: int
-    paused: str | None
-    owner: str | None
-    started_at: datetime
-    result: str | None

@@ -4,6 +4,7 @@ import time
 
 from flask import Blueprint, render_template, request
 
+from devmode.live.dashboard import Filter
 from devmode.web import devmode
 from devmode.web.security import visitor
 
@@ -12,8 +13,15 @@ blueprint = Blueprint("jobs", __name__)
 
 @blueprint.get("/")
 def index() -> str:
-    """Show every job."""
-    return render_template("jobs/index.html", jobs=devmode().feed.jobs(), refresh_off=_still())
+    """Show every job, or those that a filter admits."""
+    chosen = Filter(*(request.args.get(name, "")[:200] for name in ("text", "kind", "owner")))
+    return render_template(
+        "jobs/index.html",
+        lines=devmode().feed.jobs(),
+        chosen=chosen,
+        now=time.time(),
+        refresh_off=_still(),
+    )
 
 
 @blueprint.get("/jobs/<int:job_id>")

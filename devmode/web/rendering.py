@@ -6,8 +6,9 @@ from flask import Flask, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from devmode.live.dashboard import JobLine
 from devmode.live.feed import Regions, Shown
-from devmode.live.view import Audience, JobLine, LiveView
+from devmode.live.view import Audience, LiveView
 from devmode.web.snapshots import snapshot_regions
 
 Messages = list[tuple[str, str]]
@@ -85,12 +86,21 @@ def job_regions(
     return shown | {"title": view.title}, regions
 
 
-def list_regions(fragments: Fragments, jobs: list[JobLine], last: Shown) -> tuple[Shown, Regions]:
-    """Render the list of jobs, unless it shows the same as it did `last`."""
-    shown: Shown = {"jobs": jobs}
-    if shown == last:
-        return shown, {}
-    return shown, {"jobs": fragments.render("jobs/_jobs.html", jobs=jobs)}
+def list_regions(fragments: Fragments, lines: list[JobLine], last: Shown) -> tuple[Shown, Regions]:
+    """Render the lines of the list of jobs that changed since `last`, and in which order they are.
+
+    Each line is a region of its own, so that a change costs the same however many jobs there are.
+    """
+    order = ",".join(str(line.id) for line in lines)
+    shown: Shown = {f"job-{line.id}": line for line in lines}
+    regions = {
+        f"job-{line.id}": fragments.render("jobs/_line.html", line=line)
+        for line in lines
+        if last.get(f"job-{line.id}") != line
+    }
+    if last.get("order") != order:
+        regions["order"] = order
+    return shown | {"order": order}, regions
 
 
 def is_htmx() -> bool:

@@ -28,6 +28,7 @@ class Server:
             "DEVMODE_DATABASE_URL": f"sqlite:///{folder / 'devmode.sqlite'}",
             "DEVMODE_BIND": f"127.0.0.1:{self._port}",
             "DEVMODE_POOL_DIRECTORIES": str(folder / "pools" / "*"),
+            "DEVMODE_KEPT_DIRECTORY": str(folder / "kept"),
             "DEVMODE_START_CODE": self.start_code,
             "DEVMODE_SECRET_KEY": "only for tests",
         }

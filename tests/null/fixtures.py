@@ -172,6 +172,7 @@ def serving(
             secret_key="only for tests",
             start_code=START_CODE,
             host="here",
+            kept_directory=str(folder / "kept"),
             **settings,
         )
     )

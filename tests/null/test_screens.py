@@ -13,6 +13,7 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Job, Registry
 from devmode.jobs.screenshots import request_mark
 from devmode.live.frame import Frame
@@ -29,14 +30,16 @@ MARK = request_mark("only for tests")
 class Process:
     """As much of a devmode process as looks at screens."""
 
-    def __init__(self, database: Database, pools: str, watches: Watches) -> None:
+    def __init__(self, database: Database, pools: str) -> None:
         self.lease = Lease(database, "here")
         self.lease.take()
         self.renewing = gevent.spawn(self.lease.run, lambda: None)
         notices = Notices(board_of(database), self.lease)
         self.registry = Registry(database, notices, (pools,), "here")
         self.registry.scan()
-        self.screens = Screens(self.registry, Lookers(database, self.lease), watches, MARK, 0)
+        self.screens = Screens(
+            self.registry, Lookers(database, self.lease), Archive(database, None, 1), MARK, 0
+        )
         self.frames: list[Frame] = []
         self.screens.listen(self.frames.append, lambda _job_id: None)
 
@@ -70,8 +73,8 @@ def start(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     pools = str(tmp_path_factory.getbasetemp() / "pool*")
     processes: list[Process] = []
 
-    def start(watches: Watches | None = None) -> Process:
-        processes.append(Process(database, pools, watches or Watches()))
+    def start() -> Process:
+        processes.append(Process(database, pools))
         return processes[-1]
 
     yield start
@@ -159,13 +162,15 @@ def test_the_request_of_a_process_that_died_is_withdrawn_by_another(
     assert not (real.pool / "live_log").exists()
 
 
-def test_without_inotify_pictures_are_polled_for(start: StartProcess, null_job: StartJob) -> None:
-    class NoWatches(Watches):
-        def _start(self) -> None:
-            raise OSError("no instance is left")
+def test_without_inotify_pictures_are_polled_for(
+    start: StartProcess, null_job: StartJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_instance_is_left(_watches: Watches) -> None:
+        raise OSError
 
+    monkeypatch.setattr(Watches, "_start", no_instance_is_left)
     real = null_job("boot/menu_visible", "shell/small_steps")
-    process = start(NoWatches())
+    process = start()
     process.look(real)
     until(lambda: len(process.frames) >= 3, "three pictures")
 

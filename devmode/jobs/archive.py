@@ -1,0 +1,129 @@
+"""What is kept of jobs that have ended: the next job empties the pool directory.
+
+The schedule with its results is a row, the last picture a file in a folder of the job's own.
+"""
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gevent
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from devmode.cluster.database import Database
+from devmode.jobs.files import contents, opened
+from devmode.jobs.models import KeptJob
+from devmode.jobs.registry import Job, JobState, Module
+from devmode.jobs.screenshots import LARGEST, Picture, Place
+
+SWEEP_S = 3600.0
+DAY_S = 86400.0
+PICTURE = "screen.png"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one job."""
+
+    modules: tuple[Module, ...]
+    picture: Place | None
+
+    def restore(self, job: Job) -> Job:
+        """Return the job with the schedule that it had."""
+        return replace(job, modules=self.modules)
+
+
+class Archive:
+    """Keeps ended jobs for some days; without a folder, their schedules only."""
+
+    def __init__(self, database: Database, folder: Path | None, days: float) -> None:
+        """Keep what ends from now on."""
+        self._database = database
+        self._folder = folder
+        self._days = days
+
+    def keep(self, job: Job, picture: Picture | None) -> None:
+        """Keep a job that has just ended; every process that saw its end does so, alike."""
+        is_kept = picture is not None and self._write(job.id, picture)
+        modules = [[module.name, module.category, module.result] for module in job.modules]
+        with self._database.write() as session:
+            session.merge(
+                KeptJob(
+                    job_id=job.id,
+                    ended_at=job.ended_at or time.time(),
+                    modules=modules,
+                    picture_at=picture.place.written_at if picture and is_kept else None,
+                )
+            )
+
+    def kept(self, job_ids: Iterable[int]) -> dict[int, Kept]:
+        """Return what is kept of these jobs, by number."""
+        query = select(KeptJob).where(KeptJob.job_id.in_(list(job_ids)))
+        with self._database.read() as session:
+            return {row.job_id: _kept(row) for row in session.scalars(query)}
+
+    def complete(self, job: Job) -> Job:
+        """Return an ended job with its schedule, as far as it is kept, and any other as it is."""
+        if job.state is not JobState.ENDED or job.modules:
+            return job
+        kept = self.kept([job.id]).get(job.id)
+        return kept.restore(job) if kept else job
+
+    def picture(self, job_id: int) -> Picture | None:
+        """Return the last picture of an ended job, if it is kept."""
+        kept = self.kept([job_id]).get(job_id)
+        if kept is None or kept.picture is None or self._folder is None:
+            return None
+        try:
+            with opened(self._folder / str(job_id)) as folder:
+                data = contents(folder, PICTURE, LARGEST)
+        except OSError:
+            return None
+        picture = Picture(data or b"", kept.picture)
+        return picture if picture.is_whole else None
+
+    def run(self) -> None:
+        """Forget what is too old, every hour, for ever (run in a greenlet)."""
+        while True:
+            try:
+                self.forget_old()
+            except (OSError, SQLAlchemyError) as error:
+                log.warning("old jobs could not be forgotten: %s", type(error).__name__)
+            gevent.sleep(SWEEP_S)
+
+    def forget_old(self) -> None:
+        """Remove what has been kept for long enough."""
+        old = KeptJob.ended_at < time.time() - self._days * DAY_S
+        with self._database.write() as session:
+            for job_id in session.scalars(select(KeptJob.job_id).where(old)).all():
+                if self._folder is not None:
+                    shutil.rmtree(self._folder / str(job_id), ignore_errors=True)
+            session.execute(delete(KeptJob).where(old))
+
+    def _write(self, job_id: int, picture: Picture) -> bool:
+        if self._folder is None:
+            return False
+        folder = self._folder / str(job_id)
+        draft = folder / f"{PICTURE}.{os.getpid()}"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_bytes(picture.data)
+            draft.rename(folder / PICTURE)
+        except OSError as error:
+            log.warning("the last picture of job %d is not kept: %s", job_id, error.strerror)
+            return False
+        return True
+
+
+def _kept(row: KeptJob) -> Kept:
+    modules = msgspec.convert(row.modules, list[tuple[str, str, str]])
+    place = Place("kept", str(row.job_id), row.picture_at) if row.picture_at else None
+    return Kept(tuple(Module(*module) for module in modules), place)
