@@ -58,7 +58,7 @@ class Filter:
     def admits(self, line: JobLine, me: str) -> bool:
         """Tell whether a line is wanted; static/dashboard.js decides by the same rules."""
         words = f"{line.name} {line.module or ''} {line.detail} {line.owner or ''}".lower()
-        wanted_owner = {"": line.owner, MINE: me, NOBODY: None}.get(self.owner)
+        wanted_owner = {"": line.owner, MINE: me, NOBODY: None}.get(self.owner, self.owner)
         return (
             all(word in words for word in self.text.lower().split())
             and self.kind in ("", line.kind)

@@ -8,7 +8,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import gevent
 import msgspec
@@ -190,6 +190,7 @@ class Feed:
             channel.subscribers.append(subscription)
             channel.recorded = self._read(subject)
             self._welcome(subscription, subject, channel)
+        self.touch(DASHBOARD)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:

@@ -1,0 +1,99 @@
+"""The list of jobs, with as many as a team has."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+from bench.commandservers import Burst
+from tests.chromium.server import ROOT, Server
+from tests.chromium.test_live_view import take_control
+from tests.real.job import RealJob
+
+StartJob = Callable[..., RealJob]
+Person = Callable[..., Page]
+TOUR = ("boot/menu_visible", "shell/command_line")
+MANY = 300
+
+
+class CommandServers:
+    """Many simulated jobs in a process of their own."""
+
+    def __init__(self, pools: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.commandservers", str(pools), str(MANY)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._answer()
+
+    def play(self, burst: Burst) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(msgspec.json.encode(burst) + b"\n")
+        self._process.stdin.flush()
+        self._answer()
+
+    def stop(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(20)
+
+    def _answer(self) -> None:
+        assert self._process.stdout
+        assert self._process.stdout.readline()
+
+
+@pytest.fixture
+def many(server: Server) -> Iterator[CommandServers]:
+    servers = CommandServers(server.folder / "pools")
+    yield servers
+    servers.stop()
+
+
+def test_three_hundred_jobs_are_live_though_nobody_has_opened_one(
+    many: CommandServers, person: Person
+) -> None:
+    olivia = person("olivia")
+    expect(olivia.locator(".job")).to_have_count(MANY, timeout=30_000)
+    many.play(Burst("module", per_second=300, seconds=2))
+    expect(olivia.locator(".job .detail", has_text=re.compile("bench-at"))).to_have_count(
+        MANY, timeout=30_000
+    )
+    many.play(Burst("pause", per_second=10, seconds=0.3))
+    expect(olivia.locator(".job.paused")).to_have_count(3, timeout=30_000)
+    expect(olivia.locator(".job").first).to_have_class(re.compile("paused"))
+    olivia.select_option("#filter [name=kind]", "paused")
+    expect(olivia.locator(".job:visible")).to_have_count(3)
+    olivia.reload()
+    expect(olivia.locator(".job:visible")).to_have_count(3)
+    olivia.fill("#filter [name=text]", "no such job")
+    expect(olivia.locator("#none-admitted")).to_be_visible()
+
+
+def test_the_list_shows_who_controls_what_and_keeps_what_has_ended(
+    person: Person, job: StartJob
+) -> None:
+    real = job(*TOUR, PAUSE_AT="shell-command_line")
+    real.wait_for_pause()
+    olivia, victor = person("olivia"), person("victor", "viewer")
+    line = victor.locator(".job")
+    expect(line).to_have_class(re.compile("paused"), timeout=15_000)
+    expect(line.locator(".detail")).to_contain_text("reached module shell-command_line")
+    expect(line.locator("img")).to_be_visible(timeout=15_000)
+    assert line.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert not (real.pool / "live_log").exists()
+    olivia.click(".job .name")
+    take_control(olivia)
+    expect(line.locator(".owner")).to_contain_text("controlled by olivia")
+    olivia.click("[data-action=resume]")
+    expect(line).to_have_class(re.compile("ended"), timeout=30_000)
+    expect(line.locator("img")).to_be_visible()
+    line.locator(".name").click()
+    expect(victor.locator("#region-schedule")).to_contain_text("2/2")
+    expect(victor.locator("#picture")).to_be_visible()
