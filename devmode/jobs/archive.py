@@ -14,9 +14,9 @@ from pathlib import Path
 import gevent
 import msgspec
 from sqlalchemy import delete, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from devmode.cluster.database import Database
+from devmode.errors import DatabaseAway
 from devmode.jobs.files import contents, opened
 from devmode.jobs.models import KeptJob
 from devmode.jobs.registry import Job, JobState, Module
@@ -54,15 +54,17 @@ class Archive:
         """Keep a job that has just ended; every process that saw its end does so, alike."""
         is_kept = picture is not None and self._write(job.id, picture)
         modules = [[module.name, module.category, module.result] for module in job.modules]
-        with self._database.write() as session:
-            session.merge(
-                KeptJob(
-                    job_id=job.id,
-                    ended_at=job.ended_at or time.time(),
-                    modules=modules,
-                    picture_at=picture.place.written_at if picture and is_kept else None,
-                )
-            )
+        row = KeptJob(
+            job_id=job.id,
+            ended_at=job.ended_at or time.time(),
+            modules=modules,
+            picture_at=picture.place.written_at if picture and is_kept else None,
+        )
+        try:
+            with self._database.write() as session:
+                session.merge(row)
+        except DatabaseAway:
+            log.warning("the schedule of job %d is not kept: the database is away", job.id)
 
     def kept(self, job_ids: Iterable[int]) -> dict[int, Kept]:
         """Return what is kept of these jobs, by number."""
@@ -95,8 +97,8 @@ class Archive:
         while True:
             try:
                 self.forget_old()
-            except (OSError, SQLAlchemyError) as error:
-                log.warning("old jobs could not be forgotten: %s", type(error).__name__)
+            except DatabaseAway:
+                log.warning("old jobs could not be forgotten: the database is away")
             gevent.sleep(SWEEP_S)
 
     def forget_old(self) -> None:

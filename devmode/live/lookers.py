@@ -1,11 +1,13 @@
 """Which jobs' screens are looked at, in whatever process: rows that lapse with their process."""
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database
 from devmode.cluster.leases import MARGIN_S, Lease
 from devmode.cluster.models import Looker, Process
+from devmode.errors import DatabaseAway
 
 
 class Lookers:
@@ -16,28 +18,47 @@ class Lookers:
         self._database = database
         self._lease = lease
         self._mine: set[int] = set()
+        self._unwritten: set[int] = set()
 
     def enter(self, job_id: int) -> None:
         """Note that this process looks at a job's screen."""
         self._mine.add(job_id)
-        self._write([job_id])
+        self._unwritten.add(job_id)
+        self.write()
 
     def leave(self, job_id: int) -> None:
         """Note that it no longer does."""
         self._mine.discard(job_id)
-        with self._database.write() as session:
-            session.execute(
-                delete(Looker).where(
-                    Looker.process_id == self._lease.process_id, Looker.job_id == job_id
-                )
-            )
+        self._unwritten.add(job_id)
+        self.write()
 
     def enter_again(self) -> None:
         """Note everything anew: after a lost lease this process goes by another name."""
-        self._write(list(self._mine))
+        self._unwritten |= self._mine
+        self.write()
+
+    def write(self) -> None:
+        """Write what changed; what can't be written now is written some time later."""
+        if not self._unwritten:
+            return
+        job_ids, self._unwritten = self._unwritten, set()
+        process_id = self._lease.process_id
+        gone = job_ids - self._mine
+        try:
+            with self._database.write() as session:
+                for job_id in sorted(job_ids & self._mine):
+                    session.merge(Looker(process_id=process_id, job_id=job_id))
+                session.execute(
+                    delete(Looker).where(Looker.process_id == process_id, Looker.job_id.in_(gone))
+                )
+        except (DatabaseAway, IntegrityError):
+            self._unwritten |= job_ids
 
     def looked_at(self) -> set[int]:
-        """Return the jobs whose screens somebody looks at in a process that lives."""
+        """Return the jobs whose screens somebody looks at in a process that lives.
+
+        Raises `DatabaseAway`.
+        """
         query = (
             select(Looker.job_id)
             .join(Process, Process.id == Looker.process_id)
@@ -45,8 +66,3 @@ class Lookers:
         )
         with self._database.read() as session:
             return set(session.scalars(query))
-
-    def _write(self, job_ids: list[int]) -> None:
-        with self._database.write() as session:
-            for job_id in job_ids:
-                session.merge(Looker(process_id=self._lease.process_id, job_id=job_id))

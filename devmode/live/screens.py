@@ -8,6 +8,7 @@ withdrawn by whichever process lives on this host.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
-from devmode.errors import NotPermitted
+from devmode.errors import DatabaseAway, NotPermitted
 from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.screenshots import (
@@ -162,11 +163,13 @@ class Screens:
     def run(self) -> None:
         """Withdraw the requests that nobody needs any more, for ever (run in a greenlet)."""
         while True:
-            self.sweep()
+            with suppress(DatabaseAway):
+                self.sweep()
             gevent.sleep(SWEEP_S)
 
     def sweep(self) -> None:
-        """Withdraw the requests of processes that died."""
+        """Withdraw the requests of processes that died, and write what could not be written."""
+        self._lookers.write()
         asking = [job for job in self._registry.running() if self._asks_for_nobody(job)]
         if asking:
             looked_at = self._lookers.looked_at()
@@ -199,8 +202,9 @@ class Screens:
                 greenlet.kill(block=False)
         self._watches.remove(looked.wake)
         self._lookers.leave(job_id)
-        if job_id not in self._lookers.looked_at():
-            stop_asking(looked.job.pool_directory, self._mark)
+        with suppress(DatabaseAway):  # then the request is withdrawn by a later sweep
+            if job_id not in self._lookers.looked_at():
+                stop_asking(looked.job.pool_directory, self._mark)
 
     def _keep(self, looked: _Looked) -> None:
         directory = looked.job.pool_directory
