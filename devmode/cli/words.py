@@ -38,7 +38,14 @@ def table_line(job: Job) -> str:
     done = sum(module.result not in ("", "none", "running") for module in job.modules)
     owner = f"  controlled by {plain(job.session.developer)}" if job.session else ""
     progress = f"{done}/{len(job.modules)}" if job.modules else "-"
-    return f"{job.id:>6}  {progress:>7}  {plain(job.name)}  {coloured(job, headline(job))}{owner}"
+    return f"{job.id:>6}  {progress:>7}  {plain(job.name)}  {coloured(job, _listed(job))}{owner}"
+
+
+def _listed(job: Job) -> str:
+    """Of a job that nobody watches the list knows no more than the module."""
+    if job.state == "ended" or job.execution.known:
+        return headline(job)
+    return f"In {plain(job.execution.module)}" if job.execution.module else "Running"
 
 
 def details(job: Job) -> str:
