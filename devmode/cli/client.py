@@ -1,6 +1,7 @@
 """Talks to the API of a devmode over HTTP."""
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -10,8 +11,8 @@ import msgspec
 
 from devmode import schemas
 from devmode.cli.access import Access
-from devmode.cli.events import parse
-from devmode.cli.exits import FAILED, TIMED_OUT, Failure, Refused, Unreachable
+from devmode.cli.events import ServerEvent, parse
+from devmode.cli.exits import FAILED, TIMED_OUT, UNREACHABLE, Failure, Refused, Unreachable
 
 ANSWER_S = 40.0
 """Longer than devmode lets any request wait for a command server."""
@@ -20,6 +21,8 @@ SILENCE_S = 30.0
 RETRY_S = 1.0
 GONE_S = 60.0
 """How long a server may be away, to be restarted say, before one stops trying."""
+BETWEEN = (502, 503, 504)
+"""What a proxy answers while the server behind it is away."""
 
 Type = TypeVar("Type")
 
@@ -68,20 +71,23 @@ class Client:
 
         Raises `Refused`, `Unreachable`, and `Failure` when the time is up.
         """
-        last_id, heard_at = "", time.monotonic()
+        last_id, lost_at = "", 0.0
         while True:
             try:
-                for event in parse(self._stream(job_id, last_id, deadline)):
-                    last_id, heard_at = event.id, time.monotonic()
+                for event in self._events(job_id, last_id, deadline):
+                    last_id, lost_at = event.id, 0.0
                     if event.name == "message":
                         yield _decode(event.data.encode(), schemas.Job)
-            except Unreachable:
-                if time.monotonic() - heard_at > GONE_S or not last_id:
+            except Failure as failure:
+                lost_at = lost_at or time.monotonic()
+                is_gone = time.monotonic() - lost_at > GONE_S or not last_id
+                if failure.exit_code != UNREACHABLE or is_gone:
                     raise
             deadline.check()
             time.sleep(min(RETRY_S, deadline.left_s()))
 
-    def _stream(self, job_id: int, last_id: str, deadline: Deadline) -> Iterator[bytes]:
+    def _events(self, job_id: int, last_id: str, deadline: Deadline) -> Iterator[ServerEvent]:
+        """Yield “open” when the stream is there, then what it tells until it ends."""
         headers = {"Last-Event-ID": last_id} if last_id else {}
         connection = self._connection(min(ANSWER_S, deadline.left_s() or RETRY_S))
         try:
@@ -89,13 +95,8 @@ class Client:
             # http.client lets go of it as soon as the answer has begun.
             wire = connection.sock
             answer = self._send(connection, "GET", f"/jobs/{job_id}/events", None, headers)
-            while True:
-                deadline.check()
-                wire.settimeout(min(SILENCE_S, deadline.left_s()) or RETRY_S)
-                line = answer.readline()
-                if not line:
-                    return
-                yield line
+            yield ServerEvent("open", "", last_id)
+            yield from parse(_lines(wire, answer, deadline), last_id)
         except (OSError, http.client.HTTPException) as error:
             deadline.check()
             raise self._unreachable(error) from error
@@ -144,6 +145,18 @@ class Client:
         return Unreachable(f"devmode can't be reached at {self._access.url}: {error}")
 
 
+def _lines(
+    wire: socket.socket, answer: http.client.HTTPResponse, deadline: Deadline
+) -> Iterator[bytes]:
+    while True:
+        deadline.check()
+        wire.settimeout(min(SILENCE_S, deadline.left_s()) or RETRY_S)
+        line = answer.readline()
+        if not line:
+            return
+        yield line
+
+
 def _decode(text: bytes, kind: type[Type]) -> Type:
     try:
         return msgspec.json.decode(text, type=kind)
@@ -155,5 +168,7 @@ def _refusal(status: int, body: bytes) -> Failure:
     try:
         problem = msgspec.json.decode(body, type=schemas.Problem)
     except msgspec.DecodeError:
+        if status in BETWEEN:
+            return Unreachable(f"devmode can't be reached: HTTP status {status}.")
         return Failure(f"What answers is no devmode: HTTP status {status}.", FAILED)
     return Refused(problem.code, problem.detail)

@@ -16,9 +16,12 @@ class ServerEvent:
     id: str
 
 
-def parse(lines: Iterable[bytes]) -> Iterator[ServerEvent]:
-    """Turn lines into events; one that is cut off by the end of the stream is none."""
-    name, last_id = "", ""
+def parse(lines: Iterable[bytes], last_id: str = "") -> Iterator[ServerEvent]:
+    """Turn lines into events; one that is cut off by the end of the stream is none.
+
+    `last_id` is where an earlier stream ended, if this one goes on from there.
+    """
+    name = ""
     data: list[str] = []
     for raw in lines:
         line = raw.decode(errors="replace").rstrip("\r\n")

@@ -55,13 +55,14 @@ def details(job: Job) -> str:
         f"{plain(job.name)} (job {job.id}{_openqa(job)})",
         coloured(job, headline(job)),
         f"controlled by: {_owner(job)}",
+        *([f"ends at the latest: {job.deadline:%Y-%m-%d %H:%M} UTC"] if job.deadline else []),
         f"pause at: {plain(state.pause_at) if state.pause_at else 'nowhere'}",
         f"pause on mismatch: {_shown(state.pause_on_mismatch)}",
         f"pause on next command: {_shown(state.pause_on_next_command)}",
         f"pause on failure: {_shown(state.pause_on_failure)}",
     ]
     if not state.known:
-        lines = [*lines[:3], "pause settings: not known"]
+        lines = [*lines[:-4], "pause settings: not known"]
     schedule = [
         f"  {module.result or '-':9} {plain(f'{module.category}-{module.name}')}"
         for module in job.modules
