@@ -31,6 +31,10 @@ JobRevision = Annotated[
         " Empty while nobody controls the job."
     ),
 ]
+Deadline = Annotated[
+    datetime,
+    Meta(description="When the openQA worker that runs the job ends it (MAX_JOB_TIME)."),
+]
 Sentence = Annotated[str, Meta(description="A sentence for people.")]
 
 
@@ -130,6 +134,7 @@ class Job(Struct, kw_only=True, frozen=True):
     origin: Origin
     started_at: datetime
     ended_at: datetime | None
+    deadline: Deadline | None
     result: str | None
     modules: tuple[Module, ...]
     execution: Execution

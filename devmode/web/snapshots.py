@@ -55,6 +55,7 @@ def _facts(view: LiveView) -> dict[str, object]:
         "origin": {"kind": "pool_directory", "openqa_id": job.openqa_id},
         "started_at": moment(job.started_at),
         "ended_at": None if job.ended_at is None else moment(job.ended_at),
+        "deadline": view.deadline,
         "result": job.result,
         "modules": job.modules,
         "execution": _execution(view.execution, view.current_module),

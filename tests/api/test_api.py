@@ -6,8 +6,8 @@ from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import Person, SignIn, StartWatched, Watched
 
 JOB_FIELDS = {
-    "id", "name", "state", "origin", "started_at", "ended_at", "result", "modules", "execution",
-    "link", "session", "headline", "revision",
+    "id", "name", "state", "origin", "started_at", "ended_at", "deadline", "result", "modules",
+    "execution", "link", "session", "headline", "revision",
 }  # fmt: skip
 
 

@@ -117,6 +117,7 @@ QUERIES = {
     "other digits": "jobs=%C2%B2,%D9%A1",
     "overlong": "x=" + "y" * 60_000,
     "10,000 parameters": "&".join(f"p{number}" for number in range(1500)),
+    "a filter": "text=%00%ff&kind=%2525&owner=" + "z" * 5000,
     "elsewhere": "next=//evil.example&next=https://evil.example",
 }
 """What is in every text that must never be shown: a path of the server, a piece of a traceback."""
