@@ -18,7 +18,7 @@ from gevent.event import Event
 
 from devmode.errors import DatabaseAway, NotPermitted
 from devmode.jobs.archive import Archive
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.registry import Job, Registry
 from devmode.jobs.screenshots import (
     FOLDER,
     Picture,
@@ -100,7 +100,9 @@ class Screens:
         self._tell = tell
 
     def look(self, job: Job) -> None:
-        """Keep the screen of a running job fresh until `leave`."""
+        """Keep the screen of a job that runs on this host fresh until `leave`."""
+        if job.process is None:
+            return
         looked = self._looked.get(job.id) or self._begin(job)
         looked.lookers += 1
         if looked.leaving is not None:
@@ -126,8 +128,8 @@ class Screens:
         looked = self._looked.get(job.id)
         if looked is not None:
             return looked.screen
-        if job.state is JobState.ENDED:
-            # Its pool directory may be another job's by now.
+        if job.process is None:
+            # Its pool directory is another host's, or may be another job's by now.
             return Screen(self._archive.picture(job.id))
         screen = Screen()
         _refresh(screen, job.pool_directory)
@@ -136,6 +138,8 @@ class Screens:
     def version_of(self, job: Job) -> str | None:
         """Name the picture that a running job has, without reading it."""
         looked = self._looked.get(job.id)
+        if job.process is None:
+            return None
         if looked is not None and looked.screen.picture:
             return looked.screen.picture.place.version
         place = live_place(job.pool_directory) or self._result_place(job)
