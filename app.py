@@ -27,6 +27,7 @@ from devmode.live.feed import Feed
 from devmode.live.lookers import Lookers
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
+from devmode.live.texts import Texts
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
@@ -136,7 +137,10 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         with contextlib.suppress(DatabaseAway):  # then it lapses by itself
             lease.give_back()
 
-    return Devmode(settings, sessions, feed, logins, tokens, limits(settings), notices, start, stop)
+    texts = Texts(registry)
+    return Devmode(
+        settings, sessions, feed, texts, logins, tokens, limits(settings), notices, start, stop
+    )
 
 
 def _log_failure(greenlet: "Greenlet[..., None]") -> None:

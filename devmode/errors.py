@@ -8,6 +8,7 @@
     ├── TooLarge
     ├── TooMany
     ├── JobNotFound
+    ├── TextNotFound
     ├── JobNotRunning
     ├── SessionLocked
     ├── StateChanged
@@ -81,6 +82,12 @@ class JobNotFound(DevmodeError):
     """There is no job of this number."""
 
     code = "job_not_found"
+
+
+class TextNotFound(DevmodeError):
+    """There is no such file in the job's pool directory, or it can't be read."""
+
+    code = "text_not_found"
 
 
 class JobNotRunning(DevmodeError):

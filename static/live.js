@@ -1,5 +1,7 @@
 // Keeps the page true: takes what the stream says and hands it to htmx.
 
+import * as texts from "./texts.js";
+
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
 const held = new Map();
 let ticking;
@@ -55,6 +57,7 @@ document.addEventListener("change", ({ target }) => target.form?.id === "setting
 
 const told = {
   message: receive,
+  text: texts.receive,
   state: (connected) => { document.getElementById("stream-state").hidden = connected; },
   "signed-out": () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
 };
@@ -66,24 +69,38 @@ function share() {
     if (kind === "ping") port.postMessage(["pong"]);
     else told[kind]?.(content);
   };
-  port.postMessage(["watch", subject]);
+  const watch = () => {
+    port.postMessage(["watch", subject]);
+    texts.watch((text) => port.postMessage(["text", text]));
+  };
+  watch();
   addEventListener("pagehide", () => port.postMessage(["leave"]));
-  addEventListener("pageshow", ({ persisted }) => persisted && port.postMessage(["watch", subject]));
+  addEventListener("pageshow", ({ persisted }) => persisted && watch());
 }
 
 /** Where there are no shared workers, each tab has a stream of its own. */
-function open() {
-  const stream = new EventSource(subject === "dashboard" ? "/events?dashboard=1" : `/events?jobs=${subject}`);
+function open(text) {
+  const watched = subject === "dashboard" ? "dashboard=1" : `jobs=${subject}`;
+  const stream = new EventSource(`/events?${watched}` + (text ? `&texts=${subject}:${text.name}:${text.cursor}` : ""));
   stream.onopen = () => told.state(true);
   stream.onmessage = ({ data }) => receive(JSON.parse(data));
+  stream.addEventListener("text", ({ data }) => texts.receive(JSON.parse(data)));
   stream.addEventListener("signed-out", told["signed-out"]);
   stream.onerror = () => {
     told.state(false);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream === own && texts.watch(reopen), 2000);
   };
+  return stream;
 }
 
-if (subject) "SharedWorker" in window ? share() : open();
+let own = null;
+
+function reopen(text) {
+  own?.close();
+  own = open(text);
+}
+
+if (subject) "SharedWorker" in window ? share() : texts.watch(reopen);
 
 // What went well is told for a while; what went wrong stays until it is dismissed.
 const messages = document.getElementById("flash");

@@ -1,6 +1,6 @@
 // Holds the one event stream of this browser and hands what it says to the tabs that watch.
 
-const tabs = new Map(); // port -> { subject, heardAt }
+const tabs = new Map(); // port -> { subject, heardAt, text: { name, cursor } or null }
 const latest = new Map(); // subject -> its regions, title and picture as last told, for tabs that come later
 const PING_MS = 15000;
 let stream = null;
@@ -19,6 +19,33 @@ function query() {
   const subjects = [...tabs.values()].map(({ subject }) => subject).sort();
   const jobs = subjects.filter((subject) => subject !== "dashboard");
   return `jobs=${jobs.join(",")}` + (subjects.includes("dashboard") ? "&dashboard=1" : "");
+}
+
+/** Each text that a tab shows, from where the tab goes on that is the furthest behind. */
+function texts() {
+  const cursors = new Map();
+  for (const { subject, text } of tabs.values()) {
+    if (!text) continue;
+    const key = `${subject}:${text.name}`;
+    if (!cursors.has(key) || isBehind(text.cursor, cursors.get(key))) cursors.set(key, text.cursor);
+  }
+  return [...cursors].map(([key, cursor]) => `${key}:${cursor}`).join(",");
+}
+
+/** Cursors of different generations of a file can't be compared: the newer tab's one is as good. */
+function isBehind(one, other) {
+  const [generation, offset] = one.split("-");
+  const [otherGeneration, otherOffset] = other.split("-");
+  return generation !== otherGeneration || Number(offset) < Number(otherOffset);
+}
+
+function receiveText({ data }) {
+  const message = JSON.parse(data);
+  for (const [port, { subject, text }] of tabs) {
+    if (subject !== String(message.job) || text?.name !== message.name) continue;
+    text.cursor = message.news.cursor;
+    tell(port, "text", message);
+  }
 }
 
 function receive({ data }) {
@@ -42,10 +69,11 @@ function open() {
     latest.clear();
     return;
   }
-  const mine = new EventSource(`/events?${watched}`);
+  const mine = new EventSource(`/events?${watched}&texts=${texts()}`);
   stream = mine;
   mine.onopen = () => tellAll("state", true);
   mine.onmessage = receive;
+  mine.addEventListener("text", receiveText);
   mine.addEventListener("signed-out", () => tellAll("signed-out"));
   mine.onerror = () => {
     tellAll("state", false);
@@ -71,15 +99,25 @@ function leave(port) {
   if (tabs.delete(port)) reopen();
 }
 
+function enter(port, subject) {
+  tabs.set(port, { subject, heardAt: Date.now(), text: null });
+  if (latest.has(subject)) tell(port, "message", latest.get(subject));
+  reopen();
+}
+
+function showText(port, text) {
+  if (!tabs.has(port) || (!text && !tabs.get(port).text)) return;
+  tabs.get(port).text = text;
+  watched = ""; // even if another tab shows the same text: this one may be behind
+  reopen();
+}
+
 onconnect = ({ ports: [port] }) => {
-  port.onmessage = ({ data: [kind, subject] }) => {
+  port.onmessage = ({ data: [kind, content] }) => {
     if (kind === "leave") leave(port);
     if (kind === "pong" && tabs.has(port)) tabs.get(port).heardAt = Date.now();
-    if (kind === "watch") {
-      tabs.set(port, { subject, heardAt: Date.now() });
-      if (latest.has(subject)) tell(port, "message", latest.get(subject));
-      reopen();
-    }
+    if (kind === "watch") enter(port, content);
+    if (kind === "text") showText(port, content);
   };
 };
 

@@ -4,6 +4,7 @@ Only regular files of limited size directly below a directory that is held open,
 symlink, never blocking (there are FIFOs). What is half-written or missing means "not now".
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -27,15 +28,23 @@ def opened(path: Path | str, parent: int | None = None) -> Iterator[int]:
         os.close(descriptor)
 
 
+def opened_file(directory: int, name: str) -> int:
+    """Return the descriptor of a regular file, to be closed by the caller; raise `OSError`."""
+    descriptor = os.open(name, _FILE, dir_fd=directory)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a regular file")
+
+
 def contents(directory: int, name: str, most: int) -> bytes | None:
     """Read a regular file of at most `most` bytes; None for whatever else there is."""
     try:
-        descriptor = os.open(name, _FILE, dir_fd=directory)
+        descriptor = opened_file(directory, name)
     except OSError:
         return None
     try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+        if os.fstat(descriptor).st_size > most:
             return None
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(most)

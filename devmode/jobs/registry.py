@@ -18,8 +18,8 @@ from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.notices import Notices
-from devmode.commandserver.address import Address
-from devmode.errors import DatabaseAway, JobNotFound, JobNotRunning
+from devmode.commandserver.address import Address, JobToken
+from devmode.errors import DatabaseAway, JobNotFound, JobNotRunning, TextNotFound
 from devmode.jobs.models import JobRow
 from devmode.jobs.pool import (
     Isotovideo,
@@ -178,6 +178,21 @@ class Registry:
             # Another process of this host was faster.
             self.scan()
         return self._found(job_id) or _from_row(row)
+
+    def token_in_pool(self, job_id: int) -> JobToken:
+        """Return the job's token, which has to be masked in what its pool directory holds.
+
+        Raises `JobNotFound`, and `TextNotFound` if the directory is another run's by now.
+        """
+        job = self.get(job_id)
+        if job.address is not None:
+            return job.address.token
+        with self._database.read() as session:
+            row = session.get(JobRow, job_id)
+        reading = self._read(job.pool_directory, {})
+        if reading and row and (row.token_hash, row.started_at) == _identity(reading):
+            return reading.token
+        raise TextNotFound("The pool directory holds another job by now, or none.")
 
     def run(self) -> None:
         """Look twice a second, and when another process saw something (run in a greenlet)."""
@@ -347,6 +362,10 @@ def _still_runs(job: Job) -> bool:
 
 def _hash(reading: PoolReading) -> str:
     return hashlib.sha256(reading.token.reveal().encode()).hexdigest()
+
+
+def _identity(reading: PoolReading) -> tuple[str, float]:
+    return _hash(reading), reading.started_at
 
 
 def _summary(modules: tuple[Module, ...]) -> str:

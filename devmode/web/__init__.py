@@ -10,6 +10,7 @@ from devmode.cluster.notices import Notices
 from devmode.config import Settings
 from devmode.extensions import csrf
 from devmode.live.feed import Feed
+from devmode.live.texts import Texts
 from devmode.sessions.service import Sessions
 from devmode.sessions.tokens import Tokens
 from devmode.sessions.users import Logins, Visitor
@@ -23,6 +24,7 @@ class Devmode:
     settings: Settings
     sessions: Sessions
     feed: Feed
+    texts: Texts
     logins: Logins
     tokens: Tokens
     limits: Limits
@@ -54,12 +56,13 @@ def register(app: Flask, parts: Devmode) -> None:
         security,
         steering,
         stream,
+        texts,
     )
 
     app.extensions["devmode"] = parts
     security.register(app)
     errors.register(app)
-    for module in (accounts, api, jobs, openapi, screen, steering, stream):
+    for module in (accounts, api, jobs, openapi, screen, steering, stream, texts):
         app.register_blueprint(module.blueprint)
     # A token stands in a header that no form of another site can send.
     csrf.exempt(api.blueprint)

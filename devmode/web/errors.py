@@ -25,6 +25,7 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.TooLarge: 413,
     errors.TooMany: 429,
     errors.JobNotFound: 404,
+    errors.TextNotFound: 404,
     errors.JobNotRunning: 409,
     errors.SessionLocked: 409,
     errors.StateChanged: 409,

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from devmode.live.dashboard import Filter
 from devmode.web import devmode
 from devmode.web.security import visitor
+from devmode.web.texts import panel
 
 blueprint = Blueprint("jobs", __name__)
 
@@ -36,6 +37,7 @@ def show(job_id: int) -> str:
         view=view,
         picture=feed.picture_of(job_id),
         audience=audience,
+        panel=panel(job_id, audience),
         now=time.time(),
         refresh_off=_still(),
     )

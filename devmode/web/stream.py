@@ -3,7 +3,8 @@
 import fcntl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import gevent
 from flask import Blueprint, Response, request
@@ -13,10 +14,12 @@ from gevent.socket import socket, wait_read
 from devmode.cluster.notices import Notices
 from devmode.errors import DatabaseAway, InvalidCommand, TooMany
 from devmode.live.feed import DASHBOARD, News, Subscription
+from devmode.live.texts import Wanted, Watching
 from devmode.live.view import Audience
 from devmode.sessions.users import LOGIN, Visitor
 from devmode.web import devmode
 from devmode.web.security import visitor
+from devmode.web.texts import sight_on, text_events, wanted_texts
 
 blueprint = Blueprint("stream", __name__)
 
@@ -24,7 +27,7 @@ HEARTBEAT_S = 10.0
 """Nobody tells that a browser has gone; only a write that fails does."""
 AUTHORISED_FOR_S = 30.0
 HELD_BACK_S = 0.05
-"""How soon to look again whether a slow browser has room for a picture."""
+"""How soon to look again whether a slow browser has room for a picture or a text."""
 UNSENT = 0x894B
 """SIOCOUTQNSD of Linux' sockios.h: how much of what was written has not been sent yet."""
 RETRY_MS = 1000
@@ -46,18 +49,23 @@ def events() -> Response:
     subjects = _subjects(request.args.get("jobs", ""))
     if request.args.get("dashboard"):
         subjects.append(DASHBOARD)
-    return follow(visitor(), subjects, _event)
+    return follow(visitor(), subjects, _event, wanted=wanted_texts(request, subjects))
 
 
 def follow(
-    watcher: Visitor, subjects: list[int], encode: Encode, audience: Audience | None = None
+    watcher: Visitor,
+    subjects: list[int],
+    encode: Encode,
+    audience: Audience | None = None,
+    wanted: Sequence[Wanted] = (),
 ) -> Response:
-    """Answer with a stream of these subjects; raise `JobNotFound` or `TooMany`."""
+    """Answer with a stream of these subjects and texts; raise `JobNotFound` or `TooMany`."""
     login_id = watcher.login_id
     if _open[login_id] >= devmode().settings.streams_per_login:
         raise TooMany("Too many event streams of this sign-in or token are open. Close some.")
     feed = devmode().feed
     subscription = feed.subscribe(watcher, subjects, audience)
+    texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.ready.set)
     connection = request.environ.get("gunicorn.socket")
     watch = gevent.spawn(_watch_connection, connection, subscription)
     _open[login_id] += 1
@@ -65,11 +73,13 @@ def follow(
 
     def close() -> None:
         watch.kill(block=False)
+        texts.close()
         _open[login_id] -= 1
         del _subscriptions[id(subscription)]
         feed.unsubscribe(subscription)
 
-    stream = _stream(devmode().visitor_of, subscription, connection, encode)
+    waiting = _Waiting(subscription, texts, connection, encode)
+    stream = _stream(devmode().visitor_of, subscription, waiting)
     response = Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
     # Not at the end of the generator: one that was never begun, as for HEAD, has no end either.
     response.call_on_close(close)
@@ -116,20 +126,44 @@ def _is_number(text: str) -> bool:
 
 
 def _has_room(connection: socket | None) -> bool:
-    """Whether all that was written is on its way: pictures wait, and are replaced, until then."""
+    """Whether all that was written is on its way: pictures and texts wait until then."""
     if connection is None:
         return True
     unsent = fcntl.ioctl(connection.fileno(), UNSENT, b"\0" * 4)
     return not any(unsent)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """What waits to be told by a stream, and over which connection."""
+
+    subscription: Subscription
+    texts: Watching
+    connection: socket | None
+    encode: Encode
+
+    @property
+    def are_held_back(self) -> bool:
+        """Whether pictures or texts wait until a slow browser has room for them."""
+        return bool(self.subscription.frames) or self.texts.has_news
+
+    def take(self) -> bytes:
+        """Take what can be told now, as events."""
+        events = [self.encode(news) for news in self.subscription.take()]
+        if self.are_held_back and _has_room(self.connection):
+            frames = self.subscription.take_frames()
+            events += [b"data: %b\n\n" % frame.message for frame in frames]
+            events.append(text_events(self.texts))
+        return b"".join(events)
+
+
 def _stream(
-    visitor_of: VisitorOf, subscription: Subscription, connection: socket | None, encode: Encode
+    visitor_of: VisitorOf, subscription: Subscription, waiting: _Waiting
 ) -> Iterator[bytes]:
     authorised_at = time.monotonic()
     yield b"retry: %d\n\n" % RETRY_MS
     while not _draining.is_set():
-        subscription.ready.wait(HELD_BACK_S if subscription.frames else HEARTBEAT_S)
+        subscription.ready.wait(HELD_BACK_S if waiting.are_held_back else HEARTBEAT_S)
         if subscription.gone:
             return
         if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
@@ -138,17 +172,10 @@ def _stream(
         if subscription.signed_out:
             yield b"event: signed-out\ndata: \n\n"
             return
-        events = _events(subscription, connection, encode)
-        if events or not subscription.frames:
+        events = waiting.take()
+        if events or not waiting.are_held_back:
             yield events or b": \n\n"
     yield b"event: farewell\ndata: \n\n"
-
-
-def _events(subscription: Subscription, connection: socket | None, encode: Encode) -> bytes:
-    events = [encode(news) for news in subscription.take()]
-    if subscription.frames and _has_room(connection):
-        events += [b"data: %b\n\n" % frame.message for frame in subscription.take_frames()]
-    return b"".join(events)
 
 
 def _event(news: News) -> bytes:

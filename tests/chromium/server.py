@@ -69,6 +69,12 @@ class Server:
         self._process.wait()
         self._process = None
 
+    def processes(self) -> list[int]:
+        """Return the pids of gunicorn and its workers."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [self._process.pid, *map(int, children.read_text().split())]
+
     def stop(self) -> None:
         if self._process is None:
             return

@@ -1,0 +1,140 @@
+"""The texts of a job: beside its screen, in the stream, and to be saved."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Blueprint, Request, Response, render_template, request
+
+from devmode.errors import InvalidCommand, TextNotFound
+from devmode.jobs.texts import LOG, SERIAL, file_of
+from devmode.live.feed import Subscription
+from devmode.live.lines import Line
+from devmode.live.text import read_cursor
+from devmode.live.texts import SightOn, Wanted, Watching, sight_of
+from devmode.live.view import Audience
+from devmode.web import devmode
+from devmode.web.security import visitor
+
+blueprint = Blueprint("texts", __name__, url_prefix="/jobs/<int:job_id>")
+
+TIMELINE: Final = "timeline"
+MOST_TEXTS: Final = 100
+LARGEST_OFFSET: Final = 2**60
+_WANTED = re.compile(r"(?P<job>[0-9]{1,15}):(?P<name>\w{1,60})(:(?P<cursor>[0-9.-]{1,80})?)?")
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of the panel's tabs."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What stands under the screen: one of the texts, or the timeline."""
+
+    name: str
+    tabs: list[Tab]
+    lines: list[Line]
+    cursor: str = ""
+    """Where the stream goes on; empty where the text stands still."""
+    problem: str = ""
+    at: int | None = None
+    """The offset that was asked for, instead of the end."""
+
+    @property
+    def label(self) -> str:
+        """Name of the tab that is open."""
+        return next((tab.label for tab in self.tabs if tab.name == self.name), self.name)
+
+
+def panel(job_id: int, audience: Audience) -> Panel:
+    """Return the panel that this request asks for; the log unless it says otherwise."""
+    tabs = [Tab(name, _label(name)) for name in devmode().texts.names(job_id)]
+    tabs.append(Tab(TIMELINE, "Timeline"))
+    name = request.args.get("panel", LOG)
+    if name == TIMELINE:
+        return Panel(name, tabs, [])
+    file_of(name)
+    sight = sight_of(audience)
+    at = request.args.get("at", "")
+    if at.isdecimal() and len(at) < 16:
+        return _excerpt(job_id, name, audience, int(at), tabs)
+    end = devmode().texts.glance(job_id, name, sight)
+    return Panel(name, tabs, end.lines, str(end.cursor), end.problem)
+
+
+def _excerpt(job_id: int, name: str, audience: Audience, at: int, tabs: list[Tab]) -> Panel:
+    try:
+        lines = devmode().texts.excerpt(job_id, name, sight_of(audience), at)
+    except TextNotFound as error:
+        return Panel(name, tabs, [], problem=error.sentence, at=at)
+    return Panel(name, tabs, lines, at=at)
+
+
+@blueprint.get("/panel")
+def show(job_id: int) -> str:
+    """Show the panel alone, for a page that opens another tab of it."""
+    view = devmode().feed.view(job_id)
+    audience = devmode().feed.audience_of(visitor(), job_id)
+    return render_template(
+        "jobs/_panel.html", view=view, audience=audience, panel=panel(job_id, audience)
+    )
+
+
+@blueprint.get("/log", defaults={"name": LOG}, endpoint="log")
+@blueprint.get("/serial", defaults={"name": SERIAL}, endpoint="serial")
+@blueprint.get("/texts/<name>", endpoint="text")
+def save(job_id: int, name: str) -> Response:
+    """Give a text whole, to be saved, as this visitor may see it."""
+    sight = sight_of(devmode().feed.audience_of(visitor(), job_id))
+    pieces = devmode().texts.whole(job_id, name, sight)
+    file = f"job-{job_id}-{file_of(name)}"
+    headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return Response(pieces, mimetype="text/plain", headers=headers)
+
+
+def wanted_texts(request: Request, subjects: list[int]) -> list[Wanted]:
+    """Read which texts a stream is to tell, and from where on.
+
+    A browser that comes back says in `Last-Event-ID` how far it got; that is newer than the query.
+    """
+    told = request.headers.get("Last-Event-ID") or request.args.get("texts", "")
+    matches = [_WANTED.fullmatch(part) for part in told.split(",") if part]
+    wanted = [
+        Wanted(int(match["job"]), match["name"], read_cursor(match["cursor"] or ""))
+        for match in matches
+        if match and int(match["job"]) in subjects
+    ]
+    if len(wanted) < len(matches) or len(wanted) > MOST_TEXTS:
+        raise InvalidCommand(f"“texts” is a list of up to {MOST_TEXTS} texts of the watched jobs.")
+    for one in wanted:
+        file_of(one.name)
+    return wanted
+
+
+def sight_on(subscription: Subscription, wanted: Iterable[Wanted]) -> SightOn:
+    """Return who tells what a stream's visitor may see of a job, as the feed has it."""
+    feed, watcher = devmode().feed, subscription.visitor
+    first = {one.job_id: feed.audience_of(watcher, one.job_id) for one in wanted}
+    return lambda job_id: sight_of(subscription.audiences.get(job_id, first[job_id]))
+
+
+def text_events(texts: Watching) -> bytes:
+    """Return what is new in the texts, as events that say how far the stream is."""
+    events = [
+        b'event: text\ndata: {"job":%d,"name":"%s","news":%s}\n'
+        % (news.job_id, news.name.encode(), news.content)
+        for news in texts.take()
+    ]
+    return b"".join(b"id: %s\n%s\n" % (texts.cursors.encode(), event) for event in events)
+
+
+def _label(name: str) -> str:
+    if name == LOG:
+        return "Log"
+    return "Serial" if name == SERIAL else name.removeprefix("virtio_").replace("_", " ")

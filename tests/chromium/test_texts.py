@@ -1,0 +1,270 @@
+"""The panel under the screen in a real browser, and a viewer that reads slowly."""
+
+import itertools
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.chromium.server import Server
+from tests.real.job import RealJob
+
+Person = Callable[..., Page]
+LIMIT_MS = 15_000
+
+FLOOD = """
+import sys, time
+line = b"[debug] a line of a hundred bytes %066d\\n"
+with open(sys.argv[1], "ab", buffering=0) as log:
+    begin, number = time.monotonic(), 0
+    while number < 50_000 * float(sys.argv[2]):
+        log.write(b"".join(line % n for n in range(number, number + 500)))
+        number += 500
+        time.sleep(max(0, begin + number / 50_000 - time.monotonic()))
+    log.write(b"the flood is over\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all of this file."""
+    server = Server(tmp_path_factory.mktemp("devmode"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def real(server: Server) -> Iterator[RealJob]:
+    """One paused job for all of this file: each test writes into its texts."""
+    pool = server.folder / "pools" / "1"
+    real = RealJob(pool, "null", SCHEDULE="boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    try:
+        real.start()
+        real.wait_for_pause()
+        yield real
+    finally:
+        real.stop()
+
+
+def open_job(page: Page) -> None:
+    page.click(".job .name")
+    expect(page.locator("#text .line").nth(5)).to_be_visible(timeout=LIMIT_MS)
+
+
+def append(job: RealJob, *lines: str) -> None:
+    with (job.pool / "autoinst-log.txt").open("a") as log:
+        log.writelines(f"{line}\n" for line in lines)
+
+
+def is_at_end(page: Page) -> Any:
+    return page.evaluate(
+        "() => { const t = document.getElementById('text');"
+        " return t.scrollHeight - t.scrollTop - t.clientHeight < 13 }"
+    )
+
+
+def test_a_text_is_followed_until_one_scrolls_up(person: Person, real: RealJob) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    append(real, *(f"line {n}" for n in range(100)))
+    expect(page.locator("#text")).to_contain_text("line 99")
+    assert is_at_end(page)
+    page.locator("#text").evaluate("text => { text.scrollTop = 100 }")
+    expect(page.locator(".follow")).to_have_attribute("aria-pressed", "false")
+    append(real, "\033[1;31ma red <i>line</i>\033[0m")
+    expect(page.locator("#text .fg-1.bold")).to_have_text("a red <i>line</i>")
+    assert page.locator("#text").evaluate("text => text.scrollTop") == 100
+    page.click(".follow")
+    assert is_at_end(page)
+    append(real, "and on")
+    expect(page.locator("#text")).to_contain_text("and on")
+    assert is_at_end(page)
+
+
+def test_tabs_of_one_browser_show_different_texts_and_the_same(
+    person: Person, real: RealJob
+) -> None:
+    first = person("victor", "viewer")
+    open_job(first)
+    append(real, "before the second tab")
+    expect(first.locator("#text")).to_contain_text("before the second tab")
+    second = first.context.new_page()
+    second.goto(first.url)
+    third = first.context.new_page()
+    third.goto(f"{first.url}?panel=serial0")
+    append(real, "for both")
+    for page in (first, second):
+        expect(page.locator("#text .line", has_text="for both")).to_have_count(1)
+        expect(page.locator("#text .line", has_text="before the second tab")).to_have_count(1)
+    with (real.pool / "serial0").open("a") as serial:
+        serial.write("login: ")
+        serial.flush()
+        expect(third.locator("#text")).to_contain_text("login:")
+        serial.write("root\nPassword: ")
+    expect(third.locator("#text .line", has_text="login:")).to_have_text("login: root")
+    first.click("#panel .tabs a >> text=Serial")
+    expect(first.locator("#text")).to_contain_text("login: root")
+    assert first.url.endswith("panel=serial0")
+    first.click("#panel .tabs a >> text=Timeline")
+    expect(first.locator("#region-timeline")).to_be_visible()
+    first.click("#panel .tabs a >> text=Log")
+    append(real, "back at the log")
+    expect(first.locator("#text .line", has_text="back at the log")).to_have_count(1)
+
+
+def test_a_link_to_a_line_shows_it_also_when_it_is_far_from_the_end(
+    person: Person, real: RealJob
+) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    line = page.locator("#text .line").nth(5)
+    text = line.inner_text()
+    line.hover()
+    line.locator(".at").click()
+    link = page.url
+    assert re.search(r"panel=log&at=[0-9]+#at-[0-9]+$", link)
+    append(real, *("filler" * 20 for _ in range(5000)))
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.locator("#text .line:target")).to_have_text(text)
+    expect(page.locator("#text .line:target")).to_be_in_viewport()
+    page.click("text=To the end")
+    expect(page.locator("#text .line").last).to_have_text("filler" * 20)
+
+
+def test_matches_are_counted_and_gone_through_from_the_newest(
+    person: Person, real: RealJob
+) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    append(real, *(f"needle number {n}" for n in range(50)), "the end")
+    expect(page.locator("#text")).to_contain_text("the end")
+    page.fill("#search", "NEEDLE NUMBER")
+    expect(page.locator("#panel output")).to_have_text("50/50")
+    page.press("#search", "Enter")
+    expect(page.locator("#panel output")).to_have_text("49/50")
+    page.press("#search", "Shift+Enter")
+    expect(page.locator("#panel output")).to_have_text("50/50")
+    page.press("#search", "Escape")
+    expect(page.locator("#panel output")).to_have_text("")
+
+
+def test_a_reconnect_goes_on_without_gap_or_repeat(
+    person: Person, real: RealJob, server: Server
+) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    append(real, "before the break")
+    expect(page.locator("#text")).to_contain_text("before the break")
+    server.kill()
+    append(real, "during the break")
+    expect(page.locator("#stream-state")).to_be_visible()
+    server.start()
+    append(real, "after the break")
+    expect(page.locator("#text")).to_contain_text("after the break", timeout=LIMIT_MS)
+    for text in ("before the break", "during the break", "after the break"):
+        expect(page.locator("#text .line", has_text=text)).to_have_count(1)
+
+
+def test_a_tab_that_shows_a_flood_stays_small_and_alive(person: Person, real: RealJob) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    flood(real, 3)
+    expect(page.locator("#text .line").last).to_have_text("the flood is over", timeout=LIMIT_MS)
+    assert page.locator("#text .line").count() <= 4000
+    expect(page.locator("#text .omitted").first).to_contain_text("bytes are not shown here")
+
+
+def test_without_javascript_the_texts_are_links_and_pages(person: Person, real: RealJob) -> None:
+    page = person("victor", "viewer", java_script_enabled=False)
+    open_job(page)
+    (real.pool / "serial0").write_text("from the SUT\n")
+    page.click("#panel .tabs a >> text=Serial")
+    expect(page.locator("#text")).to_contain_text("from the SUT")
+    expect(page.locator("#search")).to_be_hidden()
+    page.locator("noscript a").click()
+    assert "panel=serial0" in page.url
+    expect(page.locator("#text")).to_contain_text("from the SUT")
+
+
+def flood(job: RealJob, seconds: float) -> "subprocess.Popen[bytes]":
+    """Writes 50,000 lines a second to the log of a job."""
+    log = job.pool / "autoinst-log.txt"
+    return subprocess.Popen([sys.executable, "-c", FLOOD, log, str(seconds)])
+
+
+class SlowViewer:
+    """Reads its stream at ten kilobytes a second."""
+
+    def __init__(self, page: Page, job_id: str) -> None:
+        address = urlsplit(page.url)
+        cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
+        self._connection = socket.socket()
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._connection.connect((address.hostname, address.port))
+        request = f"GET /events?jobs={job_id}&texts={job_id}:log HTTP/1.0"
+        self._connection.sendall(
+            f"{request}\r\nHost: {address.netloc}\r\nCookie: {cookies}\r\n\r\n".encode()
+        )
+        self.received = b""
+
+    def read_until(self, text: bytes, limit_s: float, *, at_once: int = 1024) -> float:
+        begin = time.monotonic()
+        while text not in self.received:
+            assert time.monotonic() - begin < limit_s, f"{limit_s} s were not enough for {text!r}"
+            self.received += self._connection.recv(at_once)
+            if at_once == 1024:
+                time.sleep(0.1)
+        return time.monotonic() - begin
+
+    @property
+    def lines(self) -> list[list[Any]]:
+        events = re.findall(rb"event: text\ndata: (.*)\n", self.received)
+        return [line for event in events for line in json.loads(event)["news"]["lines"]]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def resident(server: Server) -> int:
+    """Memory of all processes of a server, in kilobytes."""
+    processes = server.processes()
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in processes]
+    return sum(int(found) for text in status for found in re.findall(r"VmRSS:\s*(\d+)", text))
+
+
+def test_a_flood_costs_a_slow_viewer_a_gap_and_the_server_nothing(
+    person: Person, real: RealJob, server: Server
+) -> None:
+    olivia = person("olivia")
+    open_job(olivia)
+    slow = SlowViewer(olivia, olivia.url.rpartition("/")[2])
+    slow.read_until(b"event: text", 15)
+    before = resident(server)
+    writer = flood(real, 4)
+    # The state goes on to reach them, behind no more than what fits into the buffers.
+    slow.read_until(b"a line of a hundred bytes", 15)
+    begin = time.monotonic()
+    olivia.click("[data-action=start]")
+    expect(olivia.locator("#region-session")).to_contain_text("You control this job")
+    assert time.monotonic() - begin < 5, "the server is busy with the flood"
+    slow.read_until(b"You control this job", 50)
+    writer.wait()
+    slow.read_until(b"the flood is over", 30, at_once=1 << 20)
+    assert resident(server) - before < 50_000
+    lines = slow.lines
+    assert any(omitted and not spans for _start, spans, omitted in lines)
+    for (start, spans, omitted), (following, *_rest) in itertools.pairwise(lines):
+        assert following == start or following > start
+        assert spans or not omitted or following == start + omitted
+    slow.close()
