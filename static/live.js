@@ -1,5 +1,6 @@
 // Keeps the page true: takes what the stream says and hands it to htmx.
 
+import "./schedule.js";
 import * as texts from "./texts.js";
 
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);

@@ -52,6 +52,15 @@ def contents(directory: int, name: str, most: int) -> bytes | None:
         os.close(descriptor)
 
 
+def beginning(directory: int, name: str, size: int) -> bytes:
+    """Read up to `size` bytes of a regular file, however large it is; raise `OSError`."""
+    descriptor = opened_file(directory, name)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
 def json_contents(directory: int, name: str, most: int) -> Any:
     """Read a JSON file as `contents` does; None when it holds no JSON."""
     text = contents(directory, name, most)

@@ -39,12 +39,27 @@ class Isotovideo:
 
 
 @dataclass(frozen=True)
+class ModuleResult:
+    """What a module has told of itself: at its end, and at each pause on a mismatch."""
+
+    result: str = ""
+    run_time_s: int | None = None
+    version: str = ""
+    """Changes with every telling."""
+
+
+@dataclass(frozen=True)
 class ScheduledModule:
     """One line of `test_order.json`, with its result if it has one."""
 
     name: str
     category: str
-    result: str
+    told: ModuleResult
+
+    @property
+    def result(self) -> str:
+        """The result, or nothing."""
+        return self.told.result
 
 
 @dataclass(frozen=True)
@@ -70,8 +85,8 @@ class PoolReading:
     """MAX_JOB_TIME; None where nothing limits the job."""
 
 
-Results = dict[str, tuple[tuple[int, int, int], str]]
-"""Results of modules with the inode, time and size of the file that told them."""
+Results = dict[str, ModuleResult]
+"""Results of modules as an earlier reading found them."""
 
 
 def read_pool(directory: Path, results: Results | None = None) -> PoolReading | None:
@@ -168,18 +183,21 @@ def _modules(pool: int, results: Results) -> tuple[ScheduledModule, ...]:
         return ()
 
 
-def _result(folder: int, name: str, results: Results) -> str:
+def _result(folder: int, name: str, results: Results) -> ModuleResult:
     file = f"result-{name}.json"
     try:
         facts = os.stat(file, dir_fd=folder, follow_symlinks=False)
     except (OSError, ValueError):
-        return ""
-    version = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
-    if name not in results or results[name][0] != version:
+        return ModuleResult()
+    version = f"{facts.st_ino}-{facts.st_mtime_ns}-{facts.st_size}"
+    if name not in results or results[name].version != version:
         content = json_contents(folder, file, RESULT)
-        value = content.get("result") if isinstance(content, dict) else None
-        results[name] = version, value if isinstance(value, str) and len(value) < 32 else ""
-    return results[name][1]
+        told = content if isinstance(content, dict) else {}
+        result = told.get("result")
+        if not isinstance(result, str) or len(result) >= 32:
+            result = ""
+        results[name] = ModuleResult(result, _integer(told.get("execution_time")), version)
+    return results[name]
 
 
 def _module_name(value: Any) -> str | None:

@@ -25,6 +25,7 @@ from devmode.jobs.pool import (
     Isotovideo,
     PoolReading,
     Results,
+    ScheduledModule,
     UnreadablePool,
     is_running,
     read_pool,
@@ -57,6 +58,9 @@ class Module:
     name: str
     category: str
     result: str
+    run_time_s: int | None = None
+    version: str = ""
+    """Changes whenever the module has told new steps."""
 
     @property
     def full_name(self) -> str:
@@ -276,7 +280,7 @@ class Registry:
             state=JobState.RUNNING,
             pool_directory=directory,
             started_at=reading.started_at,
-            modules=tuple(Module(m.name, m.category, m.result) for m in reading.modules),
+            modules=tuple(_module(m) for m in reading.modules),
             current_module=reading.current_module,
             address=Address("127.0.0.1", reading.port, reading.token),
             vnc=f"{self._host}:{reading.vnc}",
@@ -323,7 +327,7 @@ class Registry:
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
         modules = run.job.modules
         if last is not None and last.process is None and run.token_hash == _hash(last):
-            modules = tuple(Module(m.name, m.category, m.result) for m in last.modules)
+            modules = tuple(_module(m) for m in last.modules)
         ended = replace(
             run.job,
             state=JobState.ENDED,
@@ -354,6 +358,11 @@ class Registry:
         if self._problems.get(directory) != problem:
             self._problems[directory] = problem
             log.warning("pool directory %s is passed over: %s", directory, problem)
+
+
+def _module(line: ScheduledModule) -> Module:
+    told = line.told
+    return Module(line.name, line.category, told.result, told.run_time_s, told.version)
 
 
 def _still_runs(job: Job) -> bool:

@@ -57,6 +57,13 @@ def texts_of(directory: Path) -> list[str]:
     return [*_FILES, *(name for name in found if _CONSOLE.fullmatch(name))][:20]
 
 
+def require_job(pool: int, token: JobToken) -> None:
+    """Raise `TextNotFound` unless the opened pool directory is that of the job of this token."""
+    variables = json_contents(pool, "vars.json", _LARGEST_VARIABLES)
+    if not isinstance(variables, dict) or variables.get("JOBTOKEN") != token.reveal():
+        raise TextNotFound("The pool directory holds another job by now, or none.")
+
+
 def open_text(directory: Path, token: JobToken, text: str) -> int:
     """Return the descriptor of a text, to be closed by the caller.
 
@@ -64,9 +71,7 @@ def open_text(directory: Path, token: JobToken, text: str) -> int:
     """
     try:
         with opened(directory) as pool:
-            variables = json_contents(pool, "vars.json", _LARGEST_VARIABLES)
-            if not isinstance(variables, dict) or variables.get("JOBTOKEN") != token.reveal():
-                raise TextNotFound("The pool directory holds another job by now, or none.")
+            require_job(pool, token)
             return opened_file(pool, file_of(text))
     except FileNotFoundError:
         raise TextNotFound("There is no such file yet, or no longer.") from None

@@ -11,7 +11,8 @@ import gevent
 
 from devmode.commandserver.address import JobToken
 from devmode.jobs.registry import Registry
-from devmode.jobs.texts import LOG, GrowingText, open_text, texts_of
+from devmode.jobs.results import Results
+from devmode.jobs.texts import LOG, SERIAL, GrowingText, open_text, texts_of
 from devmode.live.excerpts import MaskedText, lines_around
 from devmode.live.lines import Line
 from devmode.live.masking import Masker, TypedStrings
@@ -146,6 +147,16 @@ class Texts:
         directory = self._registry.get(job_id).pool_directory
         token = self._registry.token_in_pool(job_id)
         return MaskedText(mask(token, name, sight), open_text(directory, token, name))
+
+    def results(self, job_id: int) -> Results:
+        """Return the results of a job's modules; raise `JobNotFound`, `TextNotFound`."""
+        directory = self._registry.get(job_id).pool_directory
+        return Results(directory, self._registry.token_in_pool(job_id))
+
+    def masked(self, job_id: int, text: bytes) -> bytes:
+        """Mask the token in a text that is at hand; raise `TextNotFound`."""
+        masker = mask(self._registry.token_in_pool(job_id), SERIAL, Sight.ALL)
+        return masker.feed(text) + masker.finish()
 
     def join(self, job_id: int, name: str, sight: Sight, tell: Callable[[], None]) -> _Reader:
         """Return the reader of a text, which calls `tell` from now on."""

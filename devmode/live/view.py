@@ -325,6 +325,12 @@ class LiveView:
             return list(self.job.modules)
         return list(self.job.modules[names.index(self.current_module) + 1 :])
 
+    def pausable(self, audience: Audience) -> frozenset[str]:
+        """The full names of modules that this audience may choose to pause at now."""
+        if not self.settings_editable(audience):
+            return frozenset()
+        return frozenset(module.full_name for module in self._modules_ahead())
+
     def _module_options(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
         """Modules that still come, by category, and the one that is set even if it has passed."""
         groups: dict[str, list[tuple[str, str]]] = {}

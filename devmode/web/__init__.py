@@ -52,6 +52,7 @@ def register(app: Flask, parts: Devmode) -> None:
         errors,
         jobs,
         openapi,
+        results,
         screen,
         security,
         steering,
@@ -62,7 +63,7 @@ def register(app: Flask, parts: Devmode) -> None:
     app.extensions["devmode"] = parts
     security.register(app)
     errors.register(app)
-    for module in (accounts, api, jobs, openapi, screen, steering, stream, texts):
+    for module in (accounts, api, jobs, openapi, results, screen, steering, stream, texts):
         app.register_blueprint(module.blueprint)
     # A token stands in a header that no form of another site can send.
     csrf.exempt(api.blueprint)

@@ -47,7 +47,12 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
     ),
     "clock": lambda view, _audience: view.deadline,
     "screen": lambda view, _audience: view.screen,
-    "schedule": lambda view, _audience: (view.current_module, view.job.modules),
+    "schedule": lambda view, audience: (
+        view.current_module,
+        view.job.modules,
+        view.execution.pause_at,
+        view.settings_editable(audience),
+    ),
     "timeline": lambda view, _audience: view.events,
 }
 """The regions of a job's page, each with all that its html depends on."""

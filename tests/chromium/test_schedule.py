@@ -1,0 +1,74 @@
+"""The schedule in a real browser: modules open to their steps, and stay open."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.real.job import RealJob
+
+StartJob = Callable[..., RealJob]
+Person = Callable[..., Page]
+LIMIT_MS = 20_000
+
+
+def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
+    person: Person, job: StartJob
+) -> None:
+    real = job(
+        "boot/menu_visible",
+        "boot/missing_needle",
+        PAUSE_AT="boot-missing_needle",
+        PAUSE_ON_SCREEN_MISMATCH="assert_screen",
+        MISMATCH_TIMEOUT=1,
+    )
+    page = person("olivia")
+    page.click(".job .name")
+    page.click("[data-action=start]")
+    expect(page.locator("#region-status")).to_contain_text("Paused at module", timeout=LIMIT_MS)
+    good, failing = page.locator("#module-menu_visible"), page.locator("#module-missing_needle")
+    good.locator("summary").first.click()
+    expect(good.locator(".step")).to_have_count(3)
+    good.locator(".step summary").first.click()
+    expect(good.locator("rect.matched").first).to_be_visible()
+    failing.locator("summary").first.click()
+    expect(failing.locator(".steps")).to_contain_text("has not told any steps yet")
+
+    page.click("[data-action=resume]")
+    expect(page.locator("#region-status")).to_contain_text("timed out", timeout=LIMIT_MS)
+    expect(failing.locator(".step", has_text="needle-to-be-made")).to_have_count(1)
+    expect(good.locator("rect.matched").first).to_be_visible()
+    picture = good.locator(".shot img").first
+    assert picture.evaluate("img => img.complete && img.naturalWidth") == 720
+
+    real.make_needle("needle-to-be-made", "grub-command-line")
+    page.click("[data-action=resume]")
+    missed = failing.locator(".step", has_text="needle-to-be-made").nth(1)
+    missed.locator("summary").click(timeout=LIMIT_MS)
+    expect(missed.locator("svg rect.missed")).to_be_visible()
+
+
+def test_a_module_can_be_picked_to_pause_at(person: Person, job: StartJob) -> None:
+    job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
+    page = person("olivia")
+    page.click(".job .name")
+    page.click("[data-action=start]")
+    page.locator("#module-choose_entry .pause-here").click(timeout=LIMIT_MS)
+    expect(page.locator("#setting-pause_at")).to_have_value("boot-choose_entry")
+    expect(page.locator("#module-choose_entry .pause-here")).to_have_text("‖ pause here")
+    page.locator("#module-choose_entry .pause-here").click()
+    expect(page.locator("#setting-pause_at")).to_have_value("")
+
+
+def test_without_javascript_a_module_leads_to_a_page_of_its_steps(
+    person: Person, job: StartJob
+) -> None:
+    real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-choose_entry")
+    real.wait_for_pause()
+    page = person("victor", "viewer", java_script_enabled=False)
+    page.click(".job .name")
+    page.goto(f"{page.url}?refresh=off")
+    page.locator("#module-menu_visible summary").click()
+    page.locator("#module-menu_visible .steps a").click()
+    expect(page.locator(".step")).to_have_count(3)
+    page.locator(".step summary").first.click()
+    expect(page.locator(".shot svg rect.matched").first).to_be_visible()
