@@ -8,7 +8,7 @@ from devmode.commandserver.link import LinkState
 from devmode.jobs.archive import Archive, Kept
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.live.screens import Screens
-from devmode.live.view import moment
+from devmode.live.timeline import moment
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.store import SessionFacts, Store
 

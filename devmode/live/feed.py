@@ -25,7 +25,8 @@ from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
-from devmode.live.view import Audience, LiveView, Session, moment
+from devmode.live.timeline import moment
+from devmode.live.view import Audience, LiveView, Session
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store

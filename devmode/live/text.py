@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from devmode.commandserver.address import JobToken
-from devmode.errors import TextNotFound
+from devmode.errors import DevmodeError
 from devmode.jobs.texts import GrowingText
 from devmode.live.lines import Line, Lines, gap
 from devmode.live.masking import Masker
@@ -76,7 +76,8 @@ class Text:
         """Read what is there, in one go; return whether there may be more."""
         try:
             chunk = self._growing.read()
-        except TextNotFound as error:
+        except DevmodeError as error:
+            # There is no file, or not now; or nobody can tell whose it is.
             self._note(error.sentence)
             return False
         self._note("")

@@ -6,7 +6,7 @@ by `Audience` alone.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.registry import Job, JobState, Module
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
+from devmode.live.timeline import TimelineEntry, entries, moment
 from devmode.sessions.actions import shown_setting
 from devmode.sessions.store import EventFacts
 
@@ -84,16 +85,6 @@ class Session:
     open: bool
     requested_by: str | None
     away: bool
-
-
-@dataclass(frozen=True)
-class TimelineEntry:
-    """One line of the timeline."""
-
-    at: datetime
-    who: str | None
-    text: str
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -371,7 +362,7 @@ class LiveView:
     @cached_property
     def timeline(self) -> list[TimelineEntry]:
         """What happened, newest first."""
-        return [TimelineEntry(moment(e.at), e.who, e.text, e.kind) for e in self.events]
+        return entries(self.events)
 
     @property
     def title(self) -> str:
@@ -390,8 +381,3 @@ _MISMATCH_OPTIONS = (
         ),
     ),
 )
-
-
-def moment(seconds: float) -> datetime:
-    """Turn seconds since 1970 into a time that templates can format."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -26,9 +26,11 @@ from devmode.sessions.actions import setting_command
 from devmode.sessions.events import OPENING_S
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.requests import ANSWER, ANSWER_S
-from devmode.sessions.store import SessionFacts, Store
+from devmode.sessions.store import EventFacts, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
+WHOLE_TIMELINE = 10_000
+"""More events than any job has."""
 LOOK_S = 0.1
 """How often another process is looked at that opens a session."""
 
@@ -107,6 +109,11 @@ class Sessions:
                 return self.act(job_id, visitor, "leave", {}, None)
             case After.CANCEL:
                 return self._cancel(job_id, visitor)
+
+    def timeline(self, job_id: int) -> tuple[EventFacts, ...]:
+        """Return everything that happened in a job, newest first; raise `JobNotFound`."""
+        self._registry.get(job_id)
+        return self._store.events_of(job_id, WHOLE_TIMELINE)
 
     def request_control(self, job_id: int, visitor: Visitor) -> str:
         """Ask the owner for control."""

@@ -58,12 +58,24 @@ def register(app: Flask, parts: Devmode) -> None:
         steering,
         stream,
         texts,
+        timeline,
     )
 
     app.extensions["devmode"] = parts
     security.register(app)
     errors.register(app)
-    for module in (accounts, api, jobs, openapi, results, screen, steering, stream, texts):
+    for module in (
+        accounts,
+        api,
+        jobs,
+        openapi,
+        results,
+        screen,
+        steering,
+        stream,
+        texts,
+        timeline,
+    ):
         app.register_blueprint(module.blueprint)
     # A token stands in a header that no form of another site can send.
     csrf.exempt(api.blueprint)

@@ -8,7 +8,8 @@ from devmode import schemas
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.live.feed import Regions, Shown
-from devmode.live.view import LiveView, moment
+from devmode.live.timeline import moment
+from devmode.live.view import LiveView
 from devmode.sessions.actions import shown_setting
 
 REGION = "snapshot"

@@ -13,6 +13,7 @@ from devmode.live.feed import Subscription
 from devmode.live.lines import Line
 from devmode.live.text import read_cursor
 from devmode.live.texts import SightOn, Wanted, Watching, sight_of
+from devmode.live.timeline import GROUPS
 from devmode.live.view import Audience
 from devmode.web import devmode
 from devmode.web.security import visitor
@@ -45,6 +46,12 @@ class Panel:
     problem: str = ""
     at: int | None = None
     """The offset that was asked for, instead of the end."""
+
+    @property
+    def groups(self) -> list[tuple[str, str]]:
+        """What the timeline may be narrowed to, with labels."""
+        everything = ("everything", "Everything")
+        return [everything, *((group.name, group.label) for group in GROUPS)]
 
     @property
     def label(self) -> str:

@@ -72,3 +72,18 @@ def test_without_javascript_a_module_leads_to_a_page_of_its_steps(
     expect(page.locator(".step")).to_have_count(3)
     page.locator(".step summary").first.click()
     expect(page.locator(".shot svg rect.matched").first).to_be_visible()
+
+
+def test_the_timeline_can_be_narrowed_while_it_goes_on(person: Person, job: StartJob) -> None:
+    job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    page = person("olivia")
+    page.click(".job .name")
+    page.click("[data-action=start]")
+    page.click("#panel .tabs a >> text=Timeline")
+    page.check("#panel [value=settings]")
+    page.check("#setting-pause_on_failure")
+    entries = page.locator("#region-timeline li")
+    expect(entries.filter(has_text="setting")).to_be_visible()
+    expect(entries.filter(has_text="Took control")).to_be_hidden()
+    page.check("#panel [value=everything]")
+    expect(entries.filter(has_text="Took control")).to_be_visible()

@@ -1,0 +1,64 @@
+"""The timeline, by what its events are about, so that some of them can be looked at alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from devmode.sessions.store import EventFacts
+
+
+@dataclass(frozen=True)
+class Group:
+    """Kinds of events that belong together."""
+
+    name: str
+    label: str
+    kinds: frozenset[str]
+
+
+GROUPS: Final = (
+    Group("modules", "Modules", frozenset({"module"})),
+    Group("pauses", "Pauses", frozenset({"paused", "resumed"})),
+    Group("settings", "Settings", frozenset({"setting"})),
+    Group(
+        "people",
+        "People",
+        frozenset({"started", "released", "requested", "handed_over", "taken_over", "cancelled"}),
+    ),
+    Group(
+        "connection",
+        "Connection",
+        frozenset({"connection_lost", "connection_back", "adopted", "ended"}),
+    ),
+)
+
+
+def group_of(kind: str) -> str:
+    """Return the name of the group that a kind of event belongs to."""
+    return next((group.name for group in GROUPS if kind in group.kinds), "connection")
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One line of the timeline."""
+
+    at: datetime
+    who: str | None
+    text: str
+    kind: str
+
+    @property
+    def group(self) -> str:
+        """What it is about."""
+        return group_of(self.kind)
+
+
+def entries(events: Iterable[EventFacts]) -> list[TimelineEntry]:
+    """Return events as lines of the timeline, in the same order."""
+    return [TimelineEntry(moment(e.at), e.who, e.text, e.kind) for e in events]
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since 1970 into a time that templates can format."""
+    return datetime.fromtimestamp(seconds, UTC)
