@@ -137,7 +137,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         with contextlib.suppress(DatabaseAway):  # then it lapses by itself
             lease.give_back()
 
-    texts = Texts(registry)
+    texts = Texts(registry, archive)
+    registry.listen(texts.job_changed)
     return Devmode(
         settings, sessions, feed, texts, logins, tokens, limits(settings), notices, start, stop
     )

@@ -1,6 +1,7 @@
 """What is kept of jobs that have ended: the next job empties the pool directory.
 
-The schedule with its results is a row, the last picture a file in a folder of the job's own.
+The schedule with its results is a row; the last picture and the ends of the texts are files in a
+folder of the job's own.
 """
 
 import logging
@@ -25,6 +26,7 @@ from devmode.jobs.screenshots import LARGEST, Picture, Place
 SWEEP_S = 3600.0
 DAY_S = 86400.0
 PICTURE = "screen.png"
+TEXT = "end-of-"
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Archive:
 
     def keep(self, job: Job, picture: Picture | None) -> None:
         """Keep a job that has just ended; every process that saw its end does so, alike."""
-        is_kept = picture is not None and self._write(job.id, picture)
+        is_kept = picture is not None and self._write(job.id, PICTURE, picture.data)
         modules = [[module.name, module.category, module.result] for module in job.modules]
         row = KeptJob(
             job_id=job.id,
@@ -92,6 +94,27 @@ class Archive:
         picture = Picture(data or b"", kept.picture)
         return picture if picture.is_whole else None
 
+    def keep_text(self, job_id: int, name: str, end: bytes) -> None:
+        """Keep the end of a text, masked, in whatever form `text` shall return it."""
+        self._write(job_id, TEXT + name, end)
+
+    def text(self, job_id: int, name: str) -> bytes | None:
+        """Return the kept end of a text, None if there is none."""
+        if self._folder is None:
+            return None
+        try:
+            with opened(self._folder / str(job_id)) as folder:
+                return contents(folder, TEXT + name, LARGEST)
+        except OSError:
+            return None
+
+    def texts(self, job_id: int) -> list[str]:
+        """Return the names of the texts whose ends are kept."""
+        if self._folder is None:
+            return []
+        files = (self._folder / str(job_id)).glob(f"{TEXT}*")
+        return sorted(file.name.removeprefix(TEXT) for file in files if not file.suffix)
+
     def run(self) -> None:
         """Forget what is too old, every hour, for ever (run in a greenlet)."""
         while True:
@@ -110,17 +133,17 @@ class Archive:
                     shutil.rmtree(self._folder / str(job_id), ignore_errors=True)
             session.execute(delete(KeptJob).where(old))
 
-    def _write(self, job_id: int, picture: Picture) -> bool:
+    def _write(self, job_id: int, name: str, data: bytes) -> bool:
         if self._folder is None:
             return False
         folder = self._folder / str(job_id)
-        draft = folder / f"{PICTURE}.{os.getpid()}"
+        draft = folder / f"{name}.{os.getpid()}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_bytes(picture.data)
-            draft.rename(folder / PICTURE)
+            draft.write_bytes(data)
+            draft.rename(folder / name)
         except OSError as error:
-            log.warning("the last picture of job %d is not kept: %s", job_id, error.strerror)
+            log.warning("%s of job %d is not kept: %s", name, job_id, error.strerror)
             return False
         return True
 

@@ -8,9 +8,11 @@ from enum import Enum
 from typing import Final
 
 import gevent
+import msgspec
 
 from devmode.commandserver.address import JobToken
-from devmode.jobs.registry import Registry
+from devmode.jobs.archive import Archive
+from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.results import Results
 from devmode.jobs.texts import LOG, SERIAL, GrowingText, open_text, texts_of
 from devmode.live.excerpts import MaskedText, lines_around
@@ -105,14 +107,16 @@ class _Reader:
 class Texts:
     """Reads the texts that somebody watches."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, archive: Archive) -> None:
         """Read nothing yet."""
         self._registry = registry
+        self._archive = archive
         self._readers: dict[tuple[int, str, Sight], _Reader] = {}
 
     def names(self, job_id: int) -> list[str]:
         """Return the names of a job's texts, the log first; raise `JobNotFound`."""
-        return texts_of(self._registry.get(job_id).pool_directory)
+        there = texts_of(self._registry.get(job_id).pool_directory)
+        return [*there, *(name for name in self._archive.texts(job_id) if name not in there)]
 
     def watch(
         self, wanted: Iterable[Wanted], sight: SightOn, tell: Callable[[], None]
@@ -126,15 +130,33 @@ class Texts:
     def glance(self, job_id: int, name: str, sight: Sight) -> Glance:
         """Return the end of a text; raise `JobNotFound`, `TextNotFound`."""
         reader = self._readers.get((job_id, name, _effective(name, sight)))
-        text = reader.text if reader else self._text(job_id, name, sight)
+        glance = _end_of(reader.text) if reader else self._look(job_id, name, sight)
+        return glance if glance.lines else self._kept(job_id, name) or glance
+
+    def job_changed(self, job: Job) -> None:
+        """Keep the ends of the texts of a job that has ended: the next one deletes them."""
+        if job.state is not JobState.ENDED:
+            return
+        for name in texts_of(job.pool_directory):
+            end = self._look(job.id, name, Sight.NOTHING_TYPED).lines
+            if end:
+                self._archive.keep_text(job.id, name, msgspec.json.encode(end))
+
+    def _look(self, job_id: int, name: str, sight: Sight) -> Glance:
+        text = self._text(job_id, name, sight)
         try:
-            if reader is None:
-                while text.poll():
-                    pass
-            return Glance(text.since(None), text.end, text.problem)
+            while text.poll():
+                pass
+            return _end_of(text)
         finally:
-            if reader is None:
-                text.close()
+            text.close()
+
+    def _kept(self, job_id: int, name: str) -> Glance | None:
+        end = self._archive.text(job_id, name)
+        if end is None:
+            return None
+        lines = msgspec.json.decode(end, type=list[Line])
+        return Glance(lines, Cursor("", 0), "This is all that was kept of it.")
 
     def excerpt(self, job_id: int, name: str, sight: Sight, at: int) -> list[Line]:
         """Return the lines around an offset; raise `JobNotFound`, `TextNotFound`."""
@@ -246,6 +268,10 @@ class _Told:
     sight: Sight
     cursor: Cursor | None
     version: int = 0
+
+
+def _end_of(text: Text) -> Glance:
+    return Glance(text.since(None), text.end, text.problem)
 
 
 def mask(token: JobToken, name: str, sight: Sight) -> Masker:

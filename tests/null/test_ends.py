@@ -95,4 +95,6 @@ def test_the_job_token_is_in_no_page_no_stream_no_log_and_not_in_the_database(
     assert all(token not in f"{page.headers}{page.text}" for page in shown)
     assert token.encode() not in streamed
     assert token not in caplog.text
-    assert all(token.encode() not in file.read_bytes() for file in folder.iterdir())
+    assert all(
+        token.encode() not in file.read_bytes() for file in folder.rglob("*") if file.is_file()
+    )
