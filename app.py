@@ -10,8 +10,9 @@ from pathlib import Path
 import gevent
 from flask import Flask
 from gevent import Greenlet
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from devmode import logs
+from devmode import logs, metrics
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
@@ -36,10 +37,13 @@ from devmode.sessions.tokens import Tokens
 from devmode.sessions.users import Logins
 from devmode.web import Devmode, register
 from devmode.web.limits import limits
+from devmode.web.patience import Patience
 from devmode.web.rendering import Fragments, job_regions, list_regions
+from devmode.web.stream import open_streams
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
+LARGEST_BODY = 64 << 10
 
 log = logging.getLogger("devmode")
 
@@ -57,10 +61,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.database_url),
         "TRUSTED_HOSTS": settings.trusted_hosts,
-        "MAX_CONTENT_LENGTH": 64 << 10,
+        "MAX_CONTENT_LENGTH": LARGEST_BODY,
         "MAX_FORM_PARTS": 100,
         "SESSION_COOKIE_NAME": "devmode",
         "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SECURE": settings.https,
         "SESSION_COOKIE_SAMESITE": "Lax",
         # A form lives as long as the sign-in: people keep the live view open all day.
         "WTF_CSRF_TIME_LIMIT": None,
@@ -71,6 +76,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         database = Database(db.engine)
     register(app, _compose(app, database, settings))
+    if settings.https:
+        # Whose address counts is then the browser's, as the proxy tells it.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    app.wsgi_app = Patience(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign]
     return app
 
 
@@ -118,6 +127,20 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         attendance.enter_again()
         screens.enter_again()
 
+    gauges: metrics.Gauges = {
+        metrics.SESSIONS: keeping.count,
+        metrics.LINKS: lambda: len(links.every()),
+        metrics.VIEWERS: open_streams,
+        metrics.DATABASE_AWAY: lambda: database.is_away,
+    }
+
+    def problem() -> str | None:
+        if keeping.is_retiring:
+            return "ending"
+        if database.is_away:
+            return "the database can't be reached"
+        return None if lease.is_held else "the lease has lapsed"
+
     def start() -> None:
         lease.take()
         registry.end_forgotten()
@@ -128,6 +151,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
             keeping.run,
             screens.run,
             archive.run,
+            lambda: metrics.gauge(gauges),
         ):
             gevent.spawn(run).link_exception(_log_failure)
 
@@ -140,7 +164,17 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     texts = Texts(registry, archive)
     registry.listen(texts.job_changed)
     return Devmode(
-        settings, sessions, feed, texts, logins, tokens, limits(settings), notices, start, stop
+        settings,
+        sessions,
+        feed,
+        texts,
+        logins,
+        tokens,
+        limits(settings),
+        notices,
+        start,
+        problem,
+        stop,
     )
 
 

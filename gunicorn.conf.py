@@ -6,7 +6,9 @@ monkey.patch_all()  # before anything imports ssl, threading or a database drive
 
 import os  # noqa: E402 - after patching
 import secrets  # noqa: E402
+import shutil  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
@@ -31,6 +33,11 @@ control_socket_disable = True
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
+
+
+# Where the processes count, each in files of its own; kept when this configuration is read anew.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="devmode-metrics-")
 
 
 def on_starting(server):
@@ -63,3 +70,17 @@ def worker_exit(_server, worker):
     ending = getattr(worker, "ending", None)
     if ending is not None:
         ending.join(3)
+
+
+def child_exit(_server, worker):
+    """Let the gauges of a process end with it."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server):
+    """Take the files of the metrics along."""
+    folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    if Path(folder).name.startswith("devmode-metrics-"):
+        shutil.rmtree(folder, ignore_errors=True)

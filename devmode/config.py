@@ -58,6 +58,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where what is kept of ended jobs lies; empty means `instance/kept`."""
     kept_days: float = 30.0
     """How long ended jobs are kept, in days."""
+    streams: int = 3000
+    """How many event streams one process serves at once; more are told to come back later."""
+    https: bool = False
+    """Whether browsers come by HTTPS, through a proxy: cookies are for it alone then."""
+    metrics_token: str = ""
+    """What one must send as a bearer token to read `/metrics` from elsewhere than this machine."""
     streams_per_login: int = 32
     """How many event streams one signed-in browser, or one token, may hold open at once."""
     sign_in_attempts_per_minute: int = 10

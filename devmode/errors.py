@@ -17,7 +17,8 @@
     ├── IncompatibleCommandServer
     ├── CommandNotConfirmed
     ├── OutcomeUnknown
-    └── DatabaseAway
+    ├── DatabaseAway
+    └── Overloaded
 
 Each has a `code` for programs, and its text is a sentence for people that says what happened
 and what to do. Only the web layer knows which HTTP status belongs to which error.
@@ -142,4 +143,11 @@ class DatabaseAway(DevmodeError):
     """The database can't be reached, or can't be written."""
 
     code = "database_away"
+    retry_after_s = 3
+
+
+class Overloaded(DevmodeError):
+    """This process serves as many as it can, or is about to end."""
+
+    code = "overloaded"
     retry_after_s = 3

@@ -43,6 +43,7 @@ class Lease:
         self._held_until = 0.0
         self._asked_at = 0.0
         self._lapsed = False
+        self._has_left = False
 
     @property
     def is_held(self) -> bool:
@@ -85,16 +86,17 @@ class Lease:
 
     def give_back(self) -> None:
         """Leave, so that others need not wait for the lease to lapse."""
+        self._has_left = True
         self._held_until = 0.0
         with self._database.write() as session:
             session.execute(delete(Process).where(Process.id == self.process_id))
 
     def run(self, let_go: Callable[[], None]) -> None:
-        """Renew every second, for ever; after a lapse as `resume` does (run in a greenlet)."""
-        while True:
+        """Renew every second until `give_back`; after a lapse, `resume` (run in a greenlet)."""
+        while not self._has_left:
             gevent.sleep(RENEWAL_S)
             try:
-                if not self.renew():
+                if not self.renew() and not self._has_left:
                     log.error("lease lapsed: stopped for too long", process=self.process_id)
                     self.resume(let_go)
             except DatabaseAway:

@@ -17,6 +17,7 @@ import gevent
 import websocket
 from gevent import Greenlet
 
+from devmode import metrics
 from devmode.commandserver.address import Address
 from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
 from devmode.commandserver.commands import Command
@@ -135,6 +136,7 @@ class Link:
         self._hear = hear
         self._conversation = Conversation()
         self._permitted: Callable[[], bool] | None = always
+        self._said_at: dict[Hashable, float] = {}
         self._websocket: _Bounded | None = None
         self._pinged_at = time.monotonic()
         self._reader: Greenlet[..., None] = Greenlet(self._stay_connected)
@@ -147,6 +149,7 @@ class Link:
 
     def say(self, command: Command, reference: Hashable) -> None:
         """Say a command when its turn comes; `Answered` tells what became of it."""
+        self._said_at[reference] = time.monotonic()
         self._carry_out(self._conversation.say(command, reference, time.monotonic()))
 
     def speak(self, permitted: Callable[[], bool] = always) -> None:
@@ -246,6 +249,8 @@ class Link:
         self._carry_out(self._conversation.lost())
         if self.state is not LinkState.CLOSED:
             came_up = self.execution.known
+            if self.state is LinkState.CONNECTED:
+                metrics.LOST_LINKS.inc()
             self._set_state(LinkState.RECONNECTING if came_up else LinkState.CONNECTING, trouble)
             self._hear(Lost(trouble))
 
@@ -269,6 +274,7 @@ class Link:
                 case Send(command):
                     self._send(command)
                 case Answer(reference, outcome):
+                    self._count(reference, outcome)
                     self._hear(Answered(reference, outcome))
                 case Responsive(now):
                     self._responsiveness_changed(responsive=now)
@@ -288,6 +294,12 @@ class Link:
         except (OSError, websocket.WebSocketException):
             # The reader notices too, and it alone decides what follows.
             self._drop_websocket()
+
+    def _count(self, reference: Hashable, outcome: Outcome) -> None:
+        metrics.COMMANDS.labels(outcome.value).inc()
+        said_at = self._said_at.pop(reference, None)
+        if said_at is not None:
+            metrics.COMMAND_SECONDS.observe(time.monotonic() - said_at)
 
     def _responsiveness_changed(self, *, responsive: bool) -> None:
         if responsive:

@@ -8,16 +8,15 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 
 import gevent
-import msgspec
 from gevent.event import Event
 
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
-from devmode.errors import DatabaseAway
+from devmode.errors import DatabaseAway, DevmodeError
 from devmode.jobs.archive import Archive
 from devmode.jobs.registry import Job, JobState, Registry
 from devmode.jobs.screenshots import Picture
@@ -25,6 +24,7 @@ from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
 from devmode.live.screens import Screens
+from devmode.live.subscription import DASHBOARD, News, Regions, Subscription
 from devmode.live.timeline import moment
 from devmode.live.view import Audience, LiveView, Session
 from devmode.sessions.links import Links, Listening
@@ -32,8 +32,6 @@ from devmode.sessions.service import Sessions
 from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
-DASHBOARD = 0
-"""Stands for the list of jobs where a job's number would."""
 BREATH_S = 0.005
 """A change is told at once; those that follow within this time are told together."""
 FIRST_STATUS_S = 0.5
@@ -41,81 +39,11 @@ FIRST_STATUS_S = 0.5
 
 log = logging.getLogger(__name__)
 
-Regions = dict[str, str]
-"""Regions of a page by name, as html."""
 Shown = dict[str, object]
 """All that the html of each region depends on: where that is equal, nothing is rendered again."""
 Render = Callable[[LiveView, Audience, Shown], tuple[Shown, Regions]]
 """Renders the regions of a view that show something else to an audience than they did last."""
 RenderJobs = Callable[[list[JobLine], Shown], tuple[Shown, Regions]]
-
-
-@dataclass(frozen=True)
-class News:
-    """Regions of one subject that changed; the same object for all who are told the same."""
-
-    subject: int
-    regions: Regions
-
-    @cached_property
-    def message(self) -> bytes:
-        """The news as streams send them, in JSON."""
-        about = {"dashboard": True} if self.subject == DASHBOARD else {"job": self.subject}
-        regions = {name: html for name, html in self.regions.items() if name != "title"}
-        return msgspec.json.encode(about | {"title": self.regions.get("title"), "regions": regions})
-
-    def followed_by(self, later: "News") -> "News":
-        """Return both as one."""
-        return News(self.subject, self.regions | later.regions)
-
-
-@dataclass
-class Subscription:
-    """One browser's stream: what it watches, and what it has yet to be sent."""
-
-    visitor: Visitor
-    tabs: Counter[int]
-    audience: Audience | None = None
-    """Set where something else than the visitor's part in a job decides what they are sent."""
-    audiences: dict[int, Audience] = field(default_factory=dict)
-    """As which audience it was last sent something, by subject."""
-    pending: dict[int, News] = field(default_factory=dict)
-    frames: dict[int, Frame] = field(default_factory=dict)
-    """The newest picture that waits to be sent, by job."""
-    ready: Event = field(default_factory=Event)
-    signed_out: bool = False
-    gone: bool = False
-
-    @property
-    def wants_pictures(self) -> bool:
-        """Whether the screen is looked at: programs read, and pictures cost."""
-        return self.audience is not Audience.PROGRAM
-
-    def offer(self, news: News) -> None:
-        """Replace what waits to be sent by what is newer."""
-        if not news.regions:
-            return
-        waiting = self.pending.get(news.subject)
-        self.pending[news.subject] = waiting.followed_by(news) if waiting else news
-        self.ready.set()
-
-    def show(self, frame: Frame) -> None:
-        """Replace the picture that waits to be sent by a newer one."""
-        if not self.wants_pictures:
-            return
-        self.frames[frame.job_id] = frame
-        self.ready.set()
-
-    def take_frames(self) -> list[Frame]:
-        """Take the pictures that wait."""
-        frames, self.frames = list(self.frames.values()), {}
-        return frames
-
-    def take(self) -> list[News]:
-        """Take everything that waits."""
-        self.ready.clear()
-        pending, self.pending = self.pending, {}
-        return list(pending.values())
 
 
 @dataclass(frozen=True)
@@ -181,35 +109,47 @@ class Feed:
         Its first content is everything there is to see. Raises `JobNotFound`.
         """
         subscription = Subscription(visitor, Counter(subjects), audience)
-        # All of them first: of a job that is not found nothing may be left behind.
         jobs = {subject: self._registry.get(subject) for subject in subscription.tabs if subject}
-        for subject in subscription.tabs:
-            if subject != DASHBOARD:
-                self._watch(jobs[subject], subscription)
-                self._attendance.enter(subject, visitor.id, subscription.tabs[subject])
-            channel = self._channels[subject]
-            channel.subscribers.append(subscription)
-            channel.recorded = self._read(subject)
-            self._welcome(subscription, subject, channel)
+        try:
+            for subject in subscription.tabs:
+                self._join(subject, subscription, jobs.get(subject))
+        except DevmodeError:
+            self.unsubscribe(subscription)
+            raise
         self.touch(DASHBOARD)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a stream; the last one out lets the job's link go."""
-        for subject in subscription.tabs:
-            channel = self._channels[subject]
+        for subject, tabs in subscription.tabs.items():
+            channel = self._channels.get(subject)
+            if channel is None or subscription not in channel.subscribers:
+                continue  # it did not get that far
             channel.subscribers.remove(subscription)
+            # Before anything that may wait: meanwhile others leave, or come anew.
+            if not channel.subscribers:
+                self._close(subject)
             if subject != DASHBOARD:
-                self._attendance.leave(subject, subscription.visitor.id, subscription.tabs[subject])
                 if subscription.wants_pictures:
                     self._screens.leave(subject)
-            if not channel.subscribers:
-                del self._channels[subject]
-                if subject == DASHBOARD:
-                    self.dashboard.unwatch()
-                listening = self._listenings.pop(subject, None)
-                if listening is not None:
-                    listening.stop()
+                self._attendance.leave(subject, subscription.visitor.id, tabs)
+
+    def _join(self, subject: int, subscription: Subscription, job: Job | None) -> None:
+        channel = self._channels[subject]
+        channel.subscribers.append(subscription)
+        if job is not None:
+            self._watch(job, subscription)
+            self._attendance.enter(subject, subscription.visitor.id, subscription.tabs[subject])
+        channel.recorded = self._read(subject)
+        self._welcome(subscription, subject, channel)
+
+    def _close(self, subject: int) -> None:
+        del self._channels[subject]
+        if subject == DASHBOARD:
+            self.dashboard.unwatch()
+        listening = self._listenings.pop(subject, None)
+        if listening is not None:
+            listening.stop()
 
     def view(self, job_id: int) -> LiveView:
         """Compose the live view of a job; raise `JobNotFound`."""
@@ -315,13 +255,13 @@ class Feed:
     def _watch(self, job: Job, subscription: Subscription) -> None:
         if job.state is not JobState.RUNNING:
             return
+        if job.id not in self._listenings:
+            self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
         if subscription.wants_pictures:
             self._screens.look(job)
             picture = self._screens.of(job).picture
             if picture is not None:
                 subscription.show(Frame(job.id, picture))
-        if job.id not in self._listenings:
-            self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
 
     @staticmethod
     def _wait_for_status(listening: Listening, heard: Event) -> None:
@@ -362,7 +302,7 @@ class Feed:
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in channel.subscribers:
             audience = self._audience(subject, subscription, channel.recorded)
-            if subscription.audiences[subject] is not audience:
+            if subscription.audiences.get(subject) is not audience:
                 # Someone who became the owner, say, needs every region of the new audience.
                 self._welcome(subscription, subject, channel)
             else:

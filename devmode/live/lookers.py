@@ -1,5 +1,6 @@
 """Which jobs' screens are looked at, in whatever process: rows that lapse with their process."""
 
+from gevent.lock import RLock
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +20,7 @@ class Lookers:
         self._lease = lease
         self._mine: set[int] = set()
         self._unwritten: set[int] = set()
+        self._writing = RLock()
 
     def enter(self, job_id: int) -> None:
         """Note that this process looks at a job's screen."""
@@ -39,20 +41,20 @@ class Lookers:
 
     def write(self) -> None:
         """Write what changed; what can't be written now is written some time later."""
-        if not self._unwritten:
-            return
-        job_ids, self._unwritten = self._unwritten, set()
-        process_id = self._lease.process_id
-        gone = job_ids - self._mine
-        try:
-            with self._database.write() as session:
-                for job_id in sorted(job_ids & self._mine):
-                    session.merge(Looker(process_id=process_id, job_id=job_id))
-                session.execute(
-                    delete(Looker).where(Looker.process_id == process_id, Looker.job_id.in_(gone))
-                )
-        except (DatabaseAway, IntegrityError):
-            self._unwritten |= job_ids
+        # One at a time, so that nothing older overtakes what is newer.
+        with self._writing:
+            job_ids, self._unwritten = self._unwritten, set()
+            if not job_ids:
+                return
+            process_id = self._lease.process_id
+            changed = (Looker.process_id == process_id, Looker.job_id.in_(job_ids))
+            try:
+                with self._database.write() as session:
+                    session.execute(delete(Looker).where(*changed))
+                    for job_id in sorted(job_ids & self._mine):
+                        session.add(Looker(process_id=process_id, job_id=job_id))
+            except (DatabaseAway, IntegrityError):
+                self._unwritten |= job_ids
 
     def looked_at(self) -> set[int]:
         """Return the jobs whose screens somebody looks at in a process that lives.

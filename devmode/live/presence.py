@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from sqlalchemy import delete
+from gevent.lock import RLock
+from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ class Attendance:
         self._lease = lease
         self._tabs: Counter[tuple[int, int]] = Counter()
         self._unwritten: set[tuple[int, int]] = set()
+        self._writing = RLock()
 
     def enter(self, job_id: int, user_id: int, tabs: int) -> None:
         """Count tabs of a user that opened a job."""
@@ -44,31 +46,27 @@ class Attendance:
 
     def write(self) -> None:
         """Write the counts that changed; what can't be written now is written some time later."""
-        keys, self._unwritten = self._unwritten, set()
-        try:
-            with self._database.write() as session:
-                # In one order, so that two processes never wait for each other.
-                for job_id, user_id in sorted(keys):
-                    self._write_one(session, job_id, user_id)
-                    self._notices.publish(session, SESSION, job_id)
-        except (DatabaseAway, IntegrityError):
-            self._unwritten |= keys
-            return
-        for key in keys:
-            if self._tabs[key] <= 0:
-                del self._tabs[key]
+        # One at a time, so that no older count overtakes a newer; who waits finds it written.
+        with self._writing:
+            keys, self._unwritten = self._unwritten, set()
+            if not keys:
+                return
+            try:
+                with self._database.write() as session:
+                    # In one order, so that two processes never wait for each other.
+                    for job_id, user_id in sorted(keys):
+                        self._write_one(session, job_id, user_id)
+                        self._notices.publish(session, SESSION, job_id)
+            except (DatabaseAway, IntegrityError):
+                self._unwritten |= keys
+                return
+            for key in keys:
+                if self._tabs[key] <= 0:
+                    del self._tabs[key]
 
     def _write_one(self, session: Session, job_id: int, user_id: int) -> None:
-        process_id, tabs = self._lease.process_id, self._tabs[job_id, user_id]
+        key = {"process_id": self._lease.process_id, "job_id": job_id, "user_id": user_id}
+        session.execute(delete(Presence).filter_by(**key))
+        tabs = self._tabs[job_id, user_id]
         if tabs > 0:
-            session.merge(
-                Presence(process_id=process_id, job_id=job_id, user_id=user_id, tabs=tabs)
-            )
-            return
-        session.execute(
-            delete(Presence).where(
-                Presence.process_id == process_id,
-                Presence.job_id == job_id,
-                Presence.user_id == user_id,
-            )
-        )
+            session.execute(insert(Presence).values(**key, tabs=tabs))

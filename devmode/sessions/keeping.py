@@ -9,6 +9,7 @@ import gevent
 import structlog
 from gevent.event import Event
 
+from devmode import metrics
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.link import Link
@@ -44,14 +45,18 @@ class Keeping:
         self._lease = lease
         self._keepers: dict[int, Keeper] = {}
         self._reserving: set[int] = set()
-        self._retiring = False
+        self.is_retiring = False
         self._due = Event()
-        links.when_opened(self._settle_voice)
+        links.attend(opened=self._link_opened, joined=self._link_joined)
         notices.listen(COMMAND, self._of_keeper(Keeper.look_for_requests))
         notices.listen(STATUS, self._of_keeper(Keeper.tell_status))
         notices.listen(SESSION, self._session_changed)
         notices.listen(ORPHANED, lambda _job_id: self._due.set())
         notices.when_missed(self._look_everywhere)
+
+    def count(self) -> int:
+        """Return how many sessions this process keeps."""
+        return len(self._keepers)
 
     def keeper_of(self, job_id: int) -> Keeper | None:
         """Return the keeper of a job's session, if it is of this process."""
@@ -62,7 +67,7 @@ class Keeping:
 
         Raises `SessionLocked`, `JobNotRunning`, `CommandServerUnreachable`.
         """
-        if self._retiring:
+        if self.is_retiring:
             return self._store.reserve(job.id, visitor.id, visitor.name, keeper=NOBODY)
         self._reserving.add(job.id)
         try:
@@ -88,7 +93,7 @@ class Keeping:
 
     def run(self) -> None:
         """Adopt what nobody keeps and take attendance, again and again (run in a greenlet)."""
-        while not self._retiring:
+        while not self.is_retiring:
             # While the database is away nothing is decided.
             with contextlib.suppress(DatabaseAway):
                 self._round()
@@ -109,7 +114,7 @@ class Keeping:
 
     def retire(self) -> None:
         """This process ends: leave every session to the others, with what was asked of it."""
-        self._retiring = True
+        self.is_retiring = True
         keepers = tuple(self._keepers.values())
         for keeper in keepers:
             keeper.tell(events.Retire())
@@ -160,6 +165,7 @@ class Keeping:
         if out_of_reach or not self._store.adopt(facts):
             return
         term = facts.term + 1
+        metrics.ADOPTIONS.inc()
         log.info("session adopted", job=job.id, term=term, of_process=facts.process_id)
         if job.state is JobState.RUNNING:
             # What was only reserved has yet to open.
@@ -174,6 +180,19 @@ class Keeping:
             self._store.note_attendance(facts.job_id, facts.term, attended=attended)
 
     # Who speaks
+
+    def _link_opened(self, job_id: int, link: Link) -> None:
+        link.hush()
+        gevent.spawn(self._settle_voice, job_id, link)
+
+    def _link_joined(self, job_id: int, link: Link) -> None:
+        gevent.spawn(self._ask_keeper, job_id, link)
+
+    def _ask_keeper(self, job_id: int, link: Link) -> None:
+        # The round asks again, if nobody answers.
+        with contextlib.suppress(DatabaseAway):
+            if link.is_hushed:
+                self._store.ask_for_status(job_id)
 
     def _session_changed(self, subject: str) -> None:
         link = self._links.of(int(subject))

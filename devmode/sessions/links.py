@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import gevent
 from gevent import Greenlet
 
-from devmode.commandserver.link import Link, LinkEvent
+from devmode.commandserver.link import Joined, Link, LinkEvent
 from devmode.errors import JobNotRunning
 from devmode.jobs.registry import Job
 
 Hear = Callable[[LinkEvent], None]
-Opened = Callable[[int, Link], None]
+Attend = Callable[[int, Link], None]
 
 
 @dataclass
@@ -30,11 +30,17 @@ class Links:
         self._linger_s = linger_s
         self._shared: dict[int, _Shared] = {}
         self._numbers = itertools.count()
-        self._opened: Opened = _nobody_cares
+        self._opened: Attend = _nobody_cares
+        self._joined: Attend = _nobody_cares
 
-    def when_opened(self, opened: Opened) -> None:
-        """Call `opened` with every new link before it connects, to say whether it may speak."""
+    def attend(self, *, opened: Attend, joined: Attend) -> None:
+        """Have somebody say which links may speak, and ask for what the others need.
+
+        `opened` is called with every new link before it connects, `joined` when one that may not
+        speak is connected; neither may block.
+        """
         self._opened = opened
+        self._joined = joined
 
     def listen(self, job: Job, hear: Hear) -> "Listening":
         """Let `hear` have every event of the job's link; raise `JobNotRunning`."""
@@ -74,16 +80,16 @@ class Links:
         shared: _Shared
 
         def hear(event: LinkEvent) -> None:
+            if isinstance(event, Joined):
+                self._joined(job.id, shared.link)
             for listener in tuple(shared.listeners.values()):
                 listener(event)
 
         shared = _Shared(Link(job.address, hear=hear))
+        self._shared[job.id] = shared
         self._opened(job.id, shared.link)
-        # Whoever was asked took a moment, in which another one may have opened the same link.
-        if job.id not in self._shared:
-            self._shared[job.id] = shared
-            shared.link.start()
-        return self._shared[job.id]
+        shared.link.start()
+        return shared
 
     def _close_unheard(self, job_id: int, shared: _Shared) -> None:
         if self._shared.get(job_id) is shared and not shared.listeners:

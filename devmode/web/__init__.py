@@ -31,6 +31,8 @@ class Devmode:
     notices: Notices
     start: Callable[[], None]
     """Begin to keep, scan and renew: to be called once, by the process that serves."""
+    problem: Callable[[], str | None]
+    """Why this process should not be sent people just now, None if it may."""
     stop: Callable[[], None]
     """Withdraw what this process asked for and give the lease back."""
 
@@ -52,6 +54,7 @@ def register(app: Flask, parts: Devmode) -> None:
         errors,
         jobs,
         openapi,
+        operation,
         results,
         screen,
         security,
@@ -69,6 +72,7 @@ def register(app: Flask, parts: Devmode) -> None:
         api,
         jobs,
         openapi,
+        operation,
         results,
         screen,
         steering,

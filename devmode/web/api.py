@@ -6,7 +6,7 @@ from msgspec import UNSET
 from werkzeug.wrappers import Response
 
 from devmode import errors, schemas
-from devmode.live.feed import News
+from devmode.live.subscription import News
 from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.web import devmode

@@ -35,6 +35,7 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.CommandNotConfirmed: 504,
     errors.OutcomeUnknown: 504,
     errors.DatabaseAway: 503,
+    errors.Overloaded: 503,
 }
 """The one place where errors and HTTP statuses meet."""
 

@@ -7,7 +7,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from devmode.live.dashboard import JobLine
-from devmode.live.feed import Regions, Shown
+from devmode.live.feed import Shown
+from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView
 from devmode.web.snapshots import snapshot_regions
 

@@ -11,12 +11,14 @@ from devmode.web.problems import is_api
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LONGEST_URL = 8000
+OPERATION = ("operation.healthz", "operation.readyz", "operation.tell_metrics")
 OPEN_ENDPOINTS = (
     "accounts.sign_in",
     "accounts.enter",
     "openapi.document",
     "openapi.page",
     "static",
+    *OPERATION,
 )
 WHO_ASKS = (
     "This needs a valid token: send “Authorization: Bearer TOKEN”. `devmode token create` makes"
@@ -77,6 +79,8 @@ def _check_origin() -> None:
 
 def _know_visitor() -> None:
     """A program is known by its token alone: its cookie, if it has one, opens nothing."""
+    if request.endpoint in OPERATION:
+        return
     g.visitor = _by_token() if is_api() else _by_cookie()
     if g.visitor is None and request.endpoint not in OPEN_ENDPOINTS:
         visitor()
@@ -103,6 +107,8 @@ def _by_token() -> Visitor | None:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
     return response

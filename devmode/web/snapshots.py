@@ -7,7 +7,8 @@ import msgspec
 from devmode import schemas
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
-from devmode.live.feed import Regions, Shown
+from devmode.live.feed import Shown
+from devmode.live.subscription import Regions
 from devmode.live.timeline import moment
 from devmode.live.view import LiveView
 from devmode.sessions.actions import shown_setting

@@ -1,10 +1,13 @@
 """The stream of server-sent events: one per browser, shared by its tabs."""
 
+import contextlib
 import fcntl
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from socket import SHUT_RDWR
 
 import gevent
 from flask import Blueprint, Response, request
@@ -12,8 +15,8 @@ from gevent.event import Event
 from gevent.socket import socket, wait_read
 
 from devmode.cluster.notices import Notices
-from devmode.errors import DatabaseAway, InvalidCommand, TooMany
-from devmode.live.feed import DASHBOARD, News, Subscription
+from devmode.errors import DatabaseAway, InvalidCommand, Overloaded, TooMany
+from devmode.live.subscription import DASHBOARD, News, Subscription
 from devmode.live.texts import Wanted, Watching
 from devmode.live.view import Audience
 from devmode.sessions.users import LOGIN, Visitor
@@ -30,7 +33,12 @@ HELD_BACK_S = 0.05
 """How soon to look again whether a slow browser has room for a picture or a text."""
 UNSENT = 0x894B
 """SIOCOUTQNSD of Linux' sockios.h: how much of what was written has not been sent yet."""
-RETRY_MS = 1000
+RETRY_MS = (500, 1500)
+"""When a browser comes back whose connection was lost: not all in the same moment."""
+RETURNS_PER_S = 200
+"""How many of the streams that this process ends when it ends come back within a second."""
+STALLED_S = 30.0
+"""How long a browser may take no byte of what waits for it."""
 MOST_JOBS = 100
 
 Encode = Callable[[News], bytes]
@@ -61,6 +69,10 @@ def follow(
 ) -> Response:
     """Answer with a stream of these subjects and texts; raise `JobNotFound` or `TooMany`."""
     login_id = watcher.login_id
+    if _draining.is_set():
+        return Response(_farewell(), mimetype="text/event-stream")
+    if len(_subscriptions) >= devmode().settings.streams:
+        raise Overloaded("devmode has as many event streams as it can serve. Try again later.")
     if _open[login_id] >= devmode().settings.streams_per_login:
         raise TooMany("Too many event streams of this sign-in or token are open. Close some.")
     feed = devmode().feed
@@ -93,17 +105,31 @@ def drain() -> None:
         subscription.ready.set()
 
 
+def open_streams() -> int:
+    """Return how many streams this process serves."""
+    return len(_subscriptions)
+
+
 def listen_to(notices: Notices) -> None:
     """Wake the streams of a login or a token that is over."""
     notices.listen(LOGIN, _wake)
 
 
 def _watch_connection(connection: socket | None, subscription: Subscription) -> None:
-    """Notice at once that a browser has gone: it sends nothing, so only its end can be read."""
-    if connection is not None:
-        wait_read(connection.fileno())
-        subscription.gone = True
-        subscription.ready.set()
+    """Notice at once that a browser has gone: it sends nothing, so only its end can be read.
+
+    One that is there but takes nothing is cut off: what it holds is needed for others.
+    """
+    if connection is None:
+        return
+    while not subscription.is_stalled(STALLED_S):
+        with contextlib.suppress(TimeoutError):
+            wait_read(connection.fileno(), STALLED_S / 4)
+            subscription.gone = True
+            subscription.ready.set()
+            return
+    with contextlib.suppress(OSError):
+        connection.shutdown(SHUT_RDWR)
 
 
 def _wake(login_id: str) -> None:
@@ -161,7 +187,7 @@ def _stream(
     visitor_of: VisitorOf, subscription: Subscription, waiting: _Waiting
 ) -> Iterator[bytes]:
     authorised_at = time.monotonic()
-    yield b"retry: %d\n\n" % RETRY_MS
+    yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - spreads, no secret
     while not _draining.is_set():
         subscription.ready.wait(HELD_BACK_S if waiting.are_held_back else HEARTBEAT_S)
         if subscription.gone:
@@ -174,12 +200,21 @@ def _stream(
             return
         events = waiting.take()
         if events or not waiting.are_held_back:
+            subscription.sending_since = time.monotonic()
             yield events or b": \n\n"
-    yield b"event: farewell\ndata: \n\n"
+            subscription.sending_since = None
+    yield _farewell()
 
 
 def _event(news: News) -> bytes:
     return b"data: %b\n\n" % news.message
+
+
+def _farewell() -> bytes:
+    """Say when to come back: not all the browsers of this process in the same second."""
+    spread_ms = max(1000, 1000 * len(_subscriptions) // RETURNS_PER_S)
+    return_ms = random.randint(100, spread_ms)  # noqa: S311 - no secret
+    return b"retry: %d\nevent: farewell\ndata: \n\n" % return_ms
 
 
 def _is_over(visitor_of: VisitorOf, login_id: str) -> bool:

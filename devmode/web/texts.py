@@ -9,8 +9,8 @@ from flask import Blueprint, Request, Response, render_template, request
 
 from devmode.errors import InvalidCommand, TextNotFound
 from devmode.jobs.texts import LOG, SERIAL, file_of
-from devmode.live.feed import Subscription
 from devmode.live.lines import Line
+from devmode.live.subscription import Subscription
 from devmode.live.text import read_cursor
 from devmode.live.texts import SightOn, Wanted, Watching, sight_of
 from devmode.live.timeline import GROUPS

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import PostgresqlServer, postgresql
+from tests.processes.proxy import Proxy
 from tests.processes.world import World
 
 __all__ = ["postgresql"]
@@ -27,6 +28,25 @@ def file_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(folder, f"sqlite:///{folder / 'devmode.sqlite'}", 1, 1)
     yield world
     world.end()
+
+
+@pytest.fixture(scope="module")
+def proxied_world(
+    postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """Two gunicorns with two workers each on PostgreSQL, to stand behind a proxy."""
+    folder = tmp_path_factory.mktemp("proxied")
+    world = World(folder, postgresql.new_database(), 2, 2, https="true")
+    yield world
+    world.end()
+
+
+@pytest.fixture(scope="module")
+def proxy(proxied_world: World) -> Iterator[Proxy]:
+    """The proxy before them."""
+    proxy = Proxy(proxied_world)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture(params=["file_world", "served_world"])

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from typing import Protocol
 from urllib.parse import urlencode
 
 from tests.processes.world import START_CODE, SimulatedJob, World
@@ -17,6 +18,13 @@ class Answer:
 
     status: int
     text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Door(Protocol):
+    """Where devmode can be reached: a gunicorn, or the proxy before all of them."""
+
+    def connect(self) -> http.client.HTTPConnection: ...
 
 
 @dataclass
@@ -30,15 +38,17 @@ class Person:
     token: str = ""
 
     def __post_init__(self) -> None:
-        port = self.world.gunicorns[0].port
+        door = self.world.gunicorns[0]
         form = {"name": self.name, "role": self.role, "code": START_CODE}
-        self._read_token(self.ask(port, "GET", "/sign-in"))
-        assert self.ask(port, "POST", "/sign-in", form).status == 303
-        self._read_token(self.ask(port, "GET", "/"))
+        self._read_token(self.ask(door, "GET", "/sign-in"))
+        assert self.ask(door, "POST", "/sign-in", form).status == 303
+        self._read_token(self.ask(door, "GET", "/"))
 
-    def ask(self, port: int, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        headers = {"Cookie": self._cookie_header(), "HX-Request": "true"}
+    def ask(self, door: Door, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
+        connection = door.connect()
+        secured = isinstance(connection, http.client.HTTPSConnection)
+        site = f"{'https' if secured else 'http'}://127.0.0.1:{connection.port}/"
+        headers = {"Cookie": self.cookie_header, "HX-Request": "true", "Referer": site}
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
@@ -46,30 +56,33 @@ class Person:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             self._keep_cookies(response)
-            return Answer(response.status, response.read().decode())
+            return Answer(response.status, response.read().decode(), dict(response.headers))
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, repr(error))
         finally:
             connection.close()
 
-    def does(self, job: SimulatedJob, action: str, *, at: int = 0, **form: str) -> Answer:
-        """Sends a form about a job to the gunicorn `at`."""
-        number = self.world.number_of(job)
-        port = self.world.gunicorns[at].port
-        return self.ask(port, "POST", f"/jobs/{number}/{action}", form)
+    def does(self, job: SimulatedJob, action: str, *, at: int | Door = 0, **form: str) -> Answer:
+        """Sends a form about a job to a door, or to the gunicorn of this number."""
+        path = f"/jobs/{self.world.number_of(job)}/{action}"
+        return self.ask(self._door(at), "POST", path, form)
 
-    def sets_pause_at(self, job: SimulatedJob, module: str, *, at: int = 0) -> Answer:
+    def sets_pause_at(self, job: SimulatedJob, module: str, *, at: int | Door = 0) -> Answer:
         return self.does(job, "settings", at=at, pause_at=module, was_pause_at="another")
 
-    def takes_control(self, job: SimulatedJob, *, at: int = 0) -> None:
+    def takes_control(self, job: SimulatedJob, *, at: int | Door = 0) -> None:
         answer = self.does(job, "session", at=at)
         assert answer.status == 200, answer
 
-    def watches(self, job: SimulatedJob, *, at: int = 0) -> "Stream":
-        port = self.world.gunicorns[at].port
-        return Stream(port, f"/events?jobs={self.world.number_of(job)}", self._cookie_header())
+    def watches(self, job: SimulatedJob, *, at: int | Door = 0) -> "Stream":
+        path = f"/events?jobs={self.world.number_of(job)}"
+        return Stream(self._door(at).connect(), path, self.cookie_header)
 
-    def _cookie_header(self) -> str:
+    def _door(self, at: int | Door) -> Door:
+        return self.world.gunicorns[at] if isinstance(at, int) else at
+
+    @property
+    def cookie_header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     def _keep_cookies(self, response: http.client.HTTPResponse) -> None:
@@ -86,8 +99,8 @@ class Person:
 class Stream:
     """An event stream that is read on demand."""
 
-    def __init__(self, port: int, path: str, cookies: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    def __init__(self, connection: http.client.HTTPConnection, path: str, cookies: str) -> None:
+        self._connection = connection
         self._connection.request("GET", path, headers={"Cookie": cookies})
         self._response = self._connection.getresponse()
         self.retries_ms: list[int] = []
@@ -113,7 +126,15 @@ class Stream:
         if not line.startswith("data: {"):
             return []
         regions = json.loads(line.removeprefix("data: "))["regions"].values()
-        return [" ".join(re.sub("<[^>]*>", " ", html).split()) for html in regions]
+        return [" ".join(re.sub("<[^>]*>", " ", str(html)).split()) for html in regions]
+
+    def first(self) -> str:
+        """Everything there is to see at the beginning; empty if the stream ends at once."""
+        while line := self._response.readline():
+            if line.startswith(b"data: {"):
+                self.close()
+                return " ".join(re.sub("<[^>]*>", " ", line.decode()).split())
+        return ""
 
     def read_to_the_end(self) -> None:
         while not self._response.closed and (line := self._response.readline()):

@@ -1,5 +1,6 @@
 """Several devmodes served by gunicorn on one database, simulated jobs, and what is true of both."""
 
+import http.client
 import itertools
 import json
 import os
@@ -45,6 +46,9 @@ class Gunicorn:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     @property
     def pid(self) -> int:
@@ -136,7 +140,7 @@ class SimulatedJob:
 class World:
     """Everything of one scenario."""
 
-    def __init__(self, folder: Path, database_url: str, *gunicorns: int) -> None:
+    def __init__(self, folder: Path, database_url: str, *gunicorns: int, **settings: str) -> None:
         (folder / "pools").mkdir()
         self.folder = folder
         self.jobs: list[SimulatedJob] = []
@@ -148,6 +152,7 @@ class World:
             "DEVMODE_SECRET_KEY": "only for tests",
             "DEVMODE_LOG_FORMAT": "json",
             "DEVMODE_HOST": "here",
+            **{f"DEVMODE_{name.upper()}": value for name, value in settings.items()},
         }
         upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
         subprocess.run(upgrade, cwd=ROOT, env=environment, check=True, capture_output=True)

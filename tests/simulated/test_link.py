@@ -22,7 +22,7 @@ from devmode.commandserver.commands import (
 )
 from devmode.commandserver.conversation import Outcome
 from devmode.commandserver.execution import Mismatch, PauseKind
-from devmode.commandserver.link import Answered, Heard, Link, LinkEvent, LinkState, Lost
+from devmode.commandserver.link import Answered, Heard, Joined, Link, LinkEvent, LinkState, Lost
 from devmode.commandserver.simulator import Simulator
 from devmode.commandserver.simulator.behaviours import (
     AcceptsAndStalls,
@@ -53,9 +53,11 @@ LONG = (Module("shell", "long", (SendKey("ret"),) * STEPS),)
 class Ear:
     """A link together with everything that it told."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, hushed: bool = False) -> None:
         self.events: list[LinkEvent] = []
         self.link = Link(address, hear=self.events.append)
+        if hushed:
+            self.link.hush()
         self.link.start()
 
     def say(self, *commands: Command) -> None:
@@ -397,3 +399,37 @@ class TestTheSimulatorItself:
         ear.say(SetPauseOnFailure(True))
         assert ear.troubles == []
         client.shutdown()
+
+
+def test_a_hushed_link_says_nothing_and_knows_what_another_asked_for(
+    start: Start, connect: Connect
+) -> None:
+    simulator = start()
+    listener = Ear(simulator.address, hushed=True)
+    wait_until(lambda: any(isinstance(event, Joined) for event in listener.events))
+    assert simulator.received == []
+    speaker = connect(simulator.address)
+    listener.until_known()
+    speaker.say(PauseNow("by the speaker"))
+    listener.until_paused(PauseKind.OTHER)
+    listener.link.say(Resume(), "no")
+    assert listener.outcome("no") is Outcome.UNSENT
+    listener.link.speak()
+    listener.say(Resume())
+    listener.link.close()
+
+
+def test_a_command_is_sent_only_if_that_is_permitted_at_that_moment(
+    start: Start, connect: Connect
+) -> None:
+    simulator = start()
+    ear = connect(simulator.address)
+    ear.until_known()
+    permitted = [True, False]
+    ear.link.speak(lambda: permitted.pop(0))
+    ear.say(PauseNow("now"))
+    before = len(simulator.received)
+    ear.link.say(Resume(), "late")
+    assert ear.outcome("late") is Outcome.UNSENT
+    assert ear.link.is_hushed
+    assert len(simulator.received) == before

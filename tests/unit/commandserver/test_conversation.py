@@ -2,6 +2,7 @@ from devmode.commandserver.broadcasts import decode
 from devmode.commandserver.commands import Resume, SetPauseOnNextCommand, Status
 from devmode.commandserver.conversation import (
     CONFIRMATION_S,
+    HUSHED_SILENCE_S,
     KICK_S,
     SILENCE_S,
     Answer,
@@ -113,3 +114,57 @@ def test_an_answer_after_a_reconnection_is_not_taken_for_one_to_an_abandoned_com
     conversation.lost()
     assert conversation.connected(1) == [Send(Status())]
     assert conversation.heard(RESUMED, 1) == []
+
+
+def hushed() -> Conversation:
+    conversation = Conversation()
+    conversation.hush()
+    assert conversation.connected(0) == []
+    return conversation
+
+
+def test_who_is_hushed_says_nothing_and_hears_everything() -> None:
+    conversation = hushed()
+    assert conversation.say(Resume(), 1, 0) == [Answer(1, Outcome.UNSENT)]
+    assert conversation.ask(0) == []
+    assert conversation.tick(SILENCE_S) == []
+    assert conversation.heard(STATUS, SILENCE_S) == []
+
+
+def test_who_is_hushed_doubts_a_server_that_the_others_get_no_answer_from() -> None:
+    conversation = hushed()
+    assert conversation.tick(HUSHED_SILENCE_S) == [Responsive(now=False)]
+    assert conversation.tick(HUSHED_SILENCE_S + 1) == []
+    assert conversation.heard(NEWS, HUSHED_SILENCE_S + 2) == [Responsive(now=True)]
+
+
+def test_who_is_hushed_in_the_middle_knows_no_more_what_became_of_it() -> None:
+    conversation = connected()
+    conversation.say(Resume(), 1, 0)
+    conversation.say(SetPauseOnNextCommand(True), 2, 0)
+    assert conversation.hush() == [Answer(1, Outcome.ABANDONED), Answer(2, Outcome.UNSENT)]
+    assert conversation.tick(KICK_S) == []
+
+
+def test_a_command_that_may_not_be_sent_any_more_was_not_sent() -> None:
+    conversation = connected()
+    (send,) = conversation.say(Resume(), 1, 0)
+    assert conversation.withhold(send.command) == [Answer(1, Outcome.UNSENT)]
+    assert conversation.say(Resume(), 2, 0) == [Answer(2, Outcome.UNSENT)]
+
+
+def test_a_kick_that_may_not_be_sent_leaves_the_command_before_it_in_doubt() -> None:
+    conversation = connected()
+    conversation.say(Resume(), 1, 0)
+    (kick,) = conversation.tick(KICK_S)
+    assert conversation.withhold(kick.command) == [Answer(1, Outcome.ABANDONED)]
+
+
+def test_the_state_is_asked_for_once_at_a_time() -> None:
+    conversation = connected()
+    conversation.hush()
+    conversation.speak()
+    assert conversation.ask(1) == [Send(Status())]
+    assert conversation.ask(1) == []
+    conversation.say(Resume(), 1, 1)
+    assert conversation.heard(STATUS, 1) == [Send(Resume())]

@@ -12,8 +12,9 @@ from devmode.commandserver.execution import ExecutionState, Mismatch, Pause
 from devmode.commandserver.link import LinkState
 from devmode.config import Settings
 from devmode.jobs.registry import Job, JobState, Module
-from devmode.live.feed import Regions, Shown
+from devmode.live.feed import Shown
 from devmode.live.screenview import ScreenFacts
+from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView, Session
 from devmode.sessions.store import EventFacts
 from devmode.web.rendering import SHOWN, Fragments, job_regions

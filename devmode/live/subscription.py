@@ -1,0 +1,99 @@
+"""What one browser's stream watches, and what waits to be sent on it.
+
+States are replaced, never queued: a browser that reads slowly gets the newest, not a backlog.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import msgspec
+from gevent.event import Event
+
+from devmode import metrics
+from devmode.live.frame import Frame
+from devmode.live.view import Audience
+from devmode.sessions.users import Visitor
+
+DASHBOARD = 0
+"""Stands for the list of jobs where a job's number would."""
+
+Regions = dict[str, str]
+"""Regions of a page by name, as html."""
+
+
+@dataclass(frozen=True)
+class News:
+    """Regions of one subject that changed; the same object for all who are told the same."""
+
+    subject: int
+    regions: Regions
+
+    @cached_property
+    def message(self) -> bytes:
+        """The news as streams send them, in JSON."""
+        about = {"dashboard": True} if self.subject == DASHBOARD else {"job": self.subject}
+        regions = {name: html for name, html in self.regions.items() if name != "title"}
+        return msgspec.json.encode(about | {"title": self.regions.get("title"), "regions": regions})
+
+    def followed_by(self, later: "News") -> "News":
+        """Return both as one."""
+        return News(self.subject, self.regions | later.regions)
+
+
+@dataclass
+class Subscription:
+    """One browser's stream: what it watches, and what it has yet to be sent."""
+
+    visitor: Visitor
+    tabs: Counter[int]
+    audience: Audience | None = None
+    """Set where something else than the visitor's part in a job decides what they are sent."""
+    audiences: dict[int, Audience] = field(default_factory=dict)
+    """As which audience it was last sent something, by subject."""
+    pending: dict[int, News] = field(default_factory=dict)
+    frames: dict[int, Frame] = field(default_factory=dict)
+    """The newest picture that waits to be sent, by job."""
+    ready: Event = field(default_factory=Event)
+    sending_since: float | None = None
+    """Since when, by the monotonic clock, the browser has been sent something."""
+    signed_out: bool = False
+    gone: bool = False
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether the screen is looked at: programs read, and pictures cost."""
+        return self.audience is not Audience.PROGRAM
+
+    def is_stalled(self, seconds: float) -> bool:
+        """Whether the browser has not taken what it was sent for so long."""
+        return self.sending_since is not None and time.monotonic() - self.sending_since > seconds
+
+    def offer(self, news: News) -> None:
+        """Replace what waits to be sent by what is newer."""
+        if not news.regions:
+            return
+        waiting = self.pending.get(news.subject)
+        self.pending[news.subject] = waiting.followed_by(news) if waiting else news
+        self.ready.set()
+
+    def show(self, frame: Frame) -> None:
+        """Replace the picture that waits to be sent by a newer one."""
+        if not self.wants_pictures:
+            return
+        if frame.job_id in self.frames:
+            metrics.SUPERSEDED.inc()
+        self.frames[frame.job_id] = frame
+        self.ready.set()
+
+    def take_frames(self) -> list[Frame]:
+        """Take the pictures that wait."""
+        frames, self.frames = list(self.frames.values()), {}
+        return frames
+
+    def take(self) -> list[News]:
+        """Take everything that waits."""
+        self.ready.clear()
+        pending, self.pending = self.pending, {}
+        return list(pending.values())

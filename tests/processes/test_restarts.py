@@ -1,0 +1,124 @@
+"""Behind the proxy of deploy/: every process is replaced, under load, and nobody notices."""
+
+import re
+import time
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from tests.databases import PostgresqlServer
+from tests.processes.people import Answer, Person
+from tests.processes.proxy import Proxy
+from tests.processes.world import SimulatedJob, World, until
+
+JOBS = 3
+
+
+class Steering:
+    """An owner who sets one thing after the other, and remembers each answer."""
+
+    def __init__(self, person: Person, job: SimulatedJob, proxy: Proxy) -> None:
+        self.job = job
+        self.answers: dict[str, Answer] = {}
+        self._person = person
+        self._proxy = proxy
+        self._stopped = Event()
+        self._greenlet = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._greenlet.get()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            module = self.job.unused_module()
+            self.answers[module] = self._person.sets_pause_at(self.job, module, at=self._proxy)
+            self._stopped.wait(0.3)
+
+
+def told_modules(world: World, job: SimulatedJob) -> list[str]:
+    found = (re.search(r": (m-\d+)$", text) for _kind, text in world.events_of(job))
+    return [match[1] for match in found if match]
+
+
+def test_tls_and_http_2_are_spoken(proxy: Proxy) -> None:
+    assert proxy.protocol() == "h2"
+
+
+def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
+    proxied_world: World, proxy: Proxy
+) -> None:
+    world = proxied_world
+    jobs = [world.start_job() for _ in range(JOBS)]
+    owners = [Person(world, f"owner-{number}") for number in range(JOBS)]
+    for owner, job in zip(owners, jobs, strict=True):
+        owner.takes_control(job, at=proxy)
+    before = {pid for gunicorn in world.gunicorns for pid in gunicorn.workers}
+    steering = [Steering(*pair, proxy) for pair in zip(owners, jobs, strict=True)]
+    for gunicorn in world.gunicorns:
+        old = set(gunicorn.workers)
+        gunicorn.reload()
+        until(
+            lambda gunicorn=gunicorn, old=old: (
+                len(gunicorn.workers) == 2 and not old & set(gunicorn.workers)
+            ),
+            "the next generation",
+        )
+        world.wait_until_complete()
+    time.sleep(1)  # a second of load on the new ones alone
+    for each in steering:
+        each.stop()
+    assert not before & {pid for gunicorn in world.gunicorns for pid in gunicorn.workers}
+    for each in steering:
+        failed = {m: answer for m, answer in each.answers.items() if answer.status != 200}
+        assert not failed, failed
+        assert len(each.answers) > 2
+        assert told_modules(world, each.job) == list(each.answers), "an event was lost"
+        assert "ended" not in dict(world.events_of(each.job))
+        world.check(each.job)
+
+
+def test_a_stream_behind_the_proxy_is_told_at_once_and_taken_up_elsewhere(
+    proxied_world: World, proxy: Proxy
+) -> None:
+    world = proxied_world
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job, at=proxy)
+    watching = olivia.watches(job, at=proxy)
+    watching.until("You control this job")
+    module = job.unused_module()
+    assert olivia.sets_pause_at(job, module, at=proxy).status == 200
+    watching.until(f"Will pause at module {module}", 5)
+    for gunicorn in world.gunicorns:
+        gunicorn.reload()
+    watching.read_to_the_end()
+    assert watching.farewell
+    until(lambda: "You control this job" in olivia.watches(job, at=proxy).first(), "the return")
+    world.wait_until_complete()
+
+
+def test_a_graceful_end_takes_five_seconds_at_most_and_leaves_nothing_behind(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    world = World(tmp_path, postgresql.new_database(), 1)
+    try:
+        job = world.start_job()
+        olivia = Person(world, "olivia")
+        olivia.takes_control(job)
+        streams = [olivia.watches(job) for _ in range(20)]
+        reading = [gevent.spawn(stream.read_to_the_end) for stream in streams]
+        until(lambda: world.rows("SELECT tabs FROM presence WHERE tabs = 20"), "every stream")
+        assert world.gunicorns[0].stop() < 6
+        gevent.joinall(reading, timeout=5, raise_error=True)
+        assert all(stream.farewell for stream in streams)
+        returns = {stream.retries_ms[-1] for stream in streams}
+        assert len(returns) > 10, "they come back one after the other"
+        assert max(returns) <= 1000
+        assert world.rows("SELECT 1 FROM processes") == []
+        assert world.rows("SELECT 1 FROM presence") == []
+        assert world.session_of(job) is not None
+        world.check(job)
+    finally:
+        world.end()
