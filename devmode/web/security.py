@@ -11,14 +11,14 @@ from devmode.web.problems import is_api
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LONGEST_URL = 8000
-OPERATION = ("operation.healthz", "operation.readyz", "operation.tell_metrics")
+HEALTH = ("health.healthz", "health.readyz", "health.tell_metrics")
 OPEN_ENDPOINTS = (
     "accounts.sign_in",
     "accounts.enter",
     "openapi.document",
     "openapi.page",
     "static",
-    *OPERATION,
+    *HEALTH,
 )
 WHO_ASKS = (
     "This needs a valid token: send “Authorization: Bearer TOKEN”. `devmode token create` makes"
@@ -79,7 +79,7 @@ def _check_origin() -> None:
 
 def _know_visitor() -> None:
     """A program is known by its token alone: its cookie, if it has one, opens nothing."""
-    if request.endpoint in OPERATION:
+    if request.endpoint in HEALTH:
         return
     g.visitor = _by_token() if is_api() else _by_cookie()
     if g.visitor is None and request.endpoint not in OPEN_ENDPOINTS:

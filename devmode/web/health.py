@@ -8,7 +8,7 @@ from devmode import metrics
 from devmode.errors import NotPermitted
 from devmode.web import devmode
 
-blueprint = Blueprint("operation", __name__)
+blueprint = Blueprint("health", __name__)
 
 LOOPBACK = ("127.0.0.1", "::1")
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
