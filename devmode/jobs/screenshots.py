@@ -178,10 +178,12 @@ def remove_old_pictures(directory: Path, mark: bytes) -> None:
             return
         asked_at = os.stat(REQUEST, dir_fd=pool, follow_symlinks=False).st_mtime
         latest = _target(folder)
-        if latest is None:
-            return
-        for name, written_at in _files(folder, _SCREENSHOT):
-            if asked_at <= written_at < latest.written_at:
+        files = _files(folder, _SCREENSHOT)
+        # While the link is missing, the newest is or will be its target, unless it is half-written.
+        times = sorted(written_at for _name, written_at in files)[-2:]
+        keep_from = latest.written_at if latest else min(times, default=0.0)
+        for name, written_at in files:
+            if asked_at <= written_at < keep_from:
                 os.unlink(name, dir_fd=folder)
 
 

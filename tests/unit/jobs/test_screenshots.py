@@ -201,12 +201,14 @@ def test_only_what_our_request_caused_is_removed(pool: Path) -> None:
     assert set(os.listdir(folder)) == left - {"3.5.png"} | {"4.5.png"}
 
 
-def test_nothing_is_removed_while_the_link_is_missing(pool: Path) -> None:
+def test_what_may_become_the_last_picture_stays_while_the_link_is_missing(pool: Path) -> None:
     ask_for_pictures(pool, MARK)
-    encode(pool, "1.1.png", at=time.time() + 1)
+    now = time.time()
+    for second in (1, 2, 3):
+        encode(pool, f"{second}.1.png", at=now + second)
     (pool / "qemuscreenshot" / "last.png").unlink()
-    remove_old_pictures(pool, MARK)
-    assert (pool / "qemuscreenshot" / "1.1.png").exists()
+    stop_asking(pool, MARK)
+    assert set(os.listdir(pool / "qemuscreenshot")) == {"2.1.png", "3.1.png"}
 
 
 def test_reading_leaves_no_file_open(pool: Path) -> None:
