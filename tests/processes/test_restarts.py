@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import gevent
+import pytest
 from gevent.event import Event
 
 from tests.databases import PostgresqlServer
@@ -46,6 +47,7 @@ def test_tls_and_http_2_are_spoken(proxy: Proxy) -> None:
     assert proxy.protocol() == "h2"
 
 
+@pytest.mark.timeout(180)
 def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
     proxied_world: World, proxy: Proxy
 ) -> None:
