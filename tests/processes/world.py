@@ -40,7 +40,13 @@ class Gunicorn:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._log = folder / f"{name}.log"
-        self._environment = environment | {"DEVMODE_BIND": f"127.0.0.1:{self.port}"}
+        # A gunicorn that is killed leaves these files behind.
+        counts = folder / f"{name}.metrics"
+        counts.mkdir()
+        self._environment = environment | {
+            "DEVMODE_BIND": f"127.0.0.1:{self.port}",
+            "PROMETHEUS_MULTIPROC_DIR": str(counts),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
