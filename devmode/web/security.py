@@ -4,7 +4,8 @@ from flask import Flask, g, request, session
 from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, SecurityError
 from werkzeug.wrappers import Response
 
-from devmode.errors import FormExpired, NotSignedIn
+from devmode.errors import FormExpired, JobNotFound, NotSignedIn
+from devmode.jobs.registry import LARGEST_ID
 from devmode.sessions.users import Visitor
 from devmode.web import devmode
 from devmode.web.problems import is_api
@@ -43,6 +44,7 @@ def register(app: Flask) -> None:
     app.before_request(_check_size)
     app.before_request(_check_origin)
     app.before_request(_know_visitor)
+    app.before_request(_check_job)
     app.after_request(_add_headers)
     app.context_processor(lambda: {"user": g.get("visitor")})
 
@@ -84,6 +86,13 @@ def _know_visitor() -> None:
     g.visitor = _by_token() if is_api() else _by_cookie()
     if g.visitor is None and request.endpoint not in OPEN_ENDPOINTS:
         visitor()
+
+
+def _check_job() -> None:
+    """No database takes a larger number, whichever route would ask one about it."""
+    job_id = (request.view_args or {}).get("job_id", 0)
+    if job_id > LARGEST_ID:
+        raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
 
 
 def _by_cookie() -> Visitor | None:
