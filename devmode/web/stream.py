@@ -37,6 +37,8 @@ RETRY_MS = (500, 1500)
 """When a browser comes back whose connection was lost: not all in the same moment."""
 RETURNS_PER_S = 200
 """How many of the streams that this process ends when it ends come back within a second."""
+KEPT_BYTES = 2048
+"""What may be held in memory of the last event of each stream."""
 STALLED_S = 30.0
 """How long a browser may take no byte of what waits for it."""
 MOST_JOBS = 100
@@ -203,6 +205,10 @@ def _stream(
             subscription.sending_since = time.monotonic()
             yield events or b": \n\n"
             subscription.sending_since = None
+            if len(events) > KEPT_BYTES:
+                # Whoever passed it on holds it until the next one comes, which may take hours.
+                events = b""
+                yield events
     yield _farewell()
 
 

@@ -60,13 +60,13 @@ def test_the_picture_follows_the_screen_in_every_tab(person: Person, job: StartJ
     job(*TOUR, **AT_THE_MENU).wait_for_pause()
     olivia = person("olivia")
     open_job(olivia)
-    box = olivia.locator("#picture-frame").bounding_box()
     tabs = [olivia, *(olivia.context.new_page() for _ in range(3))]
     for tab in tabs:
         tab.goto(olivia.url)
         expect(tab.locator("#picture")).to_have_attribute("src", STREAMED)
         expect(tab.locator("#picture-age")).to_contain_text("Changed")
     shown = source(olivia)
+    box = olivia.locator("#picture-frame").bounding_box()
     take_control(olivia)
     olivia.click("[data-action=resume]")
     for tab in tabs:
