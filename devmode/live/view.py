@@ -111,6 +111,11 @@ class LiveView:
     """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 
     @property
+    def started_at(self) -> datetime:
+        """When the job was started."""
+        return moment(self.job.started_at)
+
+    @property
     def deadline(self) -> datetime | None:
         """When MAX_JOB_TIME ends the job; None where nothing does."""
         if self.job.state is JobState.ENDED or self.job.time_limit_s is None:
