@@ -5,6 +5,7 @@ const MOST_CHARACTERS = 2_000_000;
 const NEAR_END_PX = 12;
 let tell = () => {};
 let shown = null;
+let chosen = null; // id of the tab that was just chosen
 
 /** A text on the page, with its lines and how far it is told. */
 class Text {
@@ -17,7 +18,9 @@ class Text {
     this.cursor = box.dataset.cursor;
     this.following = Boolean(this.cursor) && !location.hash.startsWith("#at-");
     this.full = false;
+    this.knownSize = this.size;
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    new ResizeObserver(() => this.resized()).observe(box);
     this.button?.addEventListener("click", () => this.follow(!this.following));
     if (this.button) this.button.hidden = false;
     this.follow(this.following);
@@ -39,7 +42,18 @@ class Text {
     this.box.scrollTop = this.box.scrollHeight;
   }
 
+  get size() {
+    return `${this.box.clientWidth}x${this.box.clientHeight}`;
+  }
+
+  /** What moves because the box has another size was scrolled by nobody. */
+  resized() {
+    this.knownSize = this.size;
+    if (this.following) this.box.scrollTop = this.box.scrollHeight;
+  }
+
   scrolled() {
+    if (this.size !== this.knownSize) return;
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     if (this.button && atEnd !== this.following && !(atEnd && this.full)) this.follow(atEnd);
@@ -188,6 +202,13 @@ function look() {
   tell(shown?.wanted ?? null);
 }
 
+/** The tabs are replaced together with what they show: the keyboard stays at the chosen one. */
+function keepFocus() {
+  if (!chosen || document.activeElement !== document.body) return;
+  document.getElementById(chosen)?.focus({ preventScroll: true });
+  chosen = null;
+}
+
 /** Call `teller` with the text that is to be streamed, or null, now and whenever it changes. */
 export function watch(teller) {
   tell = teller;
@@ -200,12 +221,15 @@ export function receive({ name, news }) {
 }
 
 document.addEventListener("htmx:after:swap", look);
+document.addEventListener("htmx:after:swap", keepFocus);
 document.addEventListener("click", (event) => {
   const { target } = event;
   if (target.matches("#text .at")) copyLink(event);
   if (target.matches("#panel .search button")) search.go(Number(target.value));
   const tab = target.closest("#panel .tabs a");
-  if (tab) history.replaceState(null, "", tab.getAttribute("href").split("#")[0]);
+  if (!tab) return;
+  chosen = tab.id;
+  history.replaceState(null, "", tab.getAttribute("href").split("#")[0]);
 });
 document.addEventListener("input", ({ target }) => {
   if (target.id !== "search") return;

@@ -20,6 +20,10 @@ from tests.real.job import RealJob
 
 Person = Callable[..., Page]
 LIMIT_MS = 15_000
+AT_END = """() => {
+    const text = document.getElementById("text");
+    return text.scrollHeight - text.scrollTop - text.clientHeight < 13;
+}"""
 
 FLOOD = """
 import sys, time
@@ -67,10 +71,7 @@ def append(job: RealJob, *lines: str) -> None:
 
 
 def is_at_end(page: Page) -> Any:
-    return page.evaluate(
-        "() => { const t = document.getElementById('text');"
-        " return t.scrollHeight - t.scrollTop - t.clientHeight < 13 }"
-    )
+    return page.evaluate(AT_END)
 
 
 def test_a_text_is_followed_until_one_scrolls_up(person: Person, real: RealJob) -> None:
@@ -89,6 +90,26 @@ def test_a_text_is_followed_until_one_scrolls_up(person: Person, real: RealJob) 
     append(real, "and on")
     expect(page.locator("#text")).to_contain_text("and on")
     assert is_at_end(page)
+
+
+def test_a_text_is_followed_also_when_its_size_changes(person: Person, real: RealJob) -> None:
+    page = person("victor", "viewer")
+    open_job(page)
+    append(real, *(f"a line that is long enough to need several on a phone {n}" for n in range(99)))
+    expect(page.locator("#text")).to_contain_text("on a phone 98")
+    for width, height in ((360, 700), (1400, 500), (700, 900), (2560, 1440), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(f"innerWidth === {width}")
+        append(real, f"seen at {width}")
+        expect(page.locator("#text")).to_contain_text(f"seen at {width}")
+        page.wait_for_function(AT_END)
+        expect(page.locator(".follow")).to_have_attribute("aria-pressed", "true")
+    page.locator("#text").evaluate("text => { text.style.height = '7rem' }")
+    page.wait_for_function(AT_END)
+    expect(page.locator(".follow")).to_have_attribute("aria-pressed", "true")
+    page.locator("#text").hover()
+    page.mouse.wheel(0, -200)
+    expect(page.locator(".follow")).to_have_attribute("aria-pressed", "false")
 
 
 def test_tabs_of_one_browser_show_different_texts_and_the_same(
