@@ -1,9 +1,11 @@
-// Calls for attention: the icon of the tab, and notifications for whoever asked for them.
+// Calls for attention: the icon of the tab, what a screen reader says, and notifications for
+// whoever asked for them.
 
 const job = document.body.dataset.streamJob;
 const switches = document.getElementById("attention");
 const notify = document.getElementById("attention-notify");
 const sound = document.getElementById("attention-sound");
+const spoken = document.getElementById("spoken");
 const icon = document.querySelector("link[rel=icon]");
 const ICONS = { paused: "favicon-paused.svg", ended: "favicon-ended.svg", trouble: "favicon-trouble.svg" };
 const WORTH_TELLING = ["paused", "ended", "trouble"];
@@ -47,12 +49,18 @@ function tell(title, body) {
   if (sound.checked) beep();
 }
 
+/** A pause and an end are spoken with their reason; what changes with every command is not. */
+function speak({ kind, title, detail }) {
+  spoken.textContent = WORTH_TELLING.includes(kind) && detail ? `${title}: ${detail}` : title;
+}
+
 let last = headline();
 let failed = failures();
 
 function look() {
   const now = headline();
   icon.href = new URL(ICONS[now.kind] ?? "favicon.svg", icon.href).href;
+  if (now.kind !== last.kind || now.title !== last.title) speak(now);
   if (now.kind !== last.kind && WORTH_TELLING.includes(now.kind)) tell(now.title, now.detail);
   const count = failures();
   if (count > failed && now.kind !== "ended") tell("A module failed", `${count} failed so far`);

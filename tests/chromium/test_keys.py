@@ -1,0 +1,91 @@
+"""The live view by keyboard and by ear."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.chromium.test_live_view import open_job
+from tests.real.job import RealJob
+
+StartJob = Callable[..., RealJob]
+Person = Callable[..., Page]
+TOUR = ("boot/menu_visible", "shell/small_steps")
+LIMIT_MS = 20_000
+NOTE_WHAT_IS_SPOKEN = """
+    window.told = [];
+    const spoken = document.getElementById("spoken");
+    const note = () => window.told.push(spoken.textContent);
+    new MutationObserver(note).observe(spoken, { childList: true });
+"""
+
+
+def test_a_job_is_steered_by_keys_and_what_happens_is_spoken(person: Person, job: StartJob) -> None:
+    job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    open_job(olivia)
+    status, session = olivia.locator("#region-status"), olivia.locator("#region-session")
+    expect(status).to_contain_text("Paused at module boot-menu_visible", timeout=LIMIT_MS)
+    olivia.evaluate(NOTE_WHAT_IS_SPOKEN)
+    # Without a button a key does nothing.
+    olivia.keyboard.press("r")
+    olivia.keyboard.press("t")
+    expect(session).to_contain_text("You control this job")
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    expect(olivia.locator("#flash")).to_contain_text("Saved")
+    # Nor does it while one types, and with Ctrl it is the browser's.
+    olivia.keyboard.press("/")
+    expect(olivia.locator("#search")).to_be_focused()
+    olivia.keyboard.type("resume?")
+    expect(olivia.locator("#search")).to_have_value("resume?")
+    olivia.locator("#text").focus()
+    olivia.keyboard.press("Control+s")
+    expect(status).to_contain_text("Paused at module boot-menu_visible")
+    olivia.keyboard.press("r")
+    expect(status).to_contain_text("Paused at module shell-small_steps", timeout=LIMIT_MS)
+    resumed = olivia.locator("#region-timeline li.resumed")
+    before = resumed.count()
+    olivia.keyboard.press("s")
+    expect(resumed).to_have_count(before + 1, timeout=LIMIT_MS)
+    expect(status).to_contain_text("Paused", timeout=LIMIT_MS)
+    told = olivia.evaluate("() => window.told")
+    assert "Paused at module shell-small_steps: reached module shell-small_steps" in told
+    assert not [text for text in told if "assert_screen" in text], "commands are not spoken"
+
+
+def test_keys_are_explained_and_can_be_switched_off(person: Person, job: StartJob) -> None:
+    job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    open_job(olivia)
+    help_of_keys, opener = olivia.locator("#keys"), olivia.locator("#keys-open")
+    expect(opener).to_be_visible()
+    olivia.keyboard.press("?")
+    expect(help_of_keys).to_be_visible()
+    expect(help_of_keys).to_contain_text("Take control")
+    olivia.keyboard.press("t")
+    olivia.uncheck("#keys-wanted")
+    olivia.keyboard.press("Escape")
+    expect(help_of_keys).to_be_hidden()
+    olivia.reload()
+    expect(olivia.locator("[data-action=start]")).to_be_visible()
+    expect(opener).to_be_visible()
+    olivia.keyboard.press("t")
+    olivia.keyboard.press("?")
+    expect(help_of_keys).to_be_visible()
+    expect(olivia.locator("#keys-wanted")).not_to_be_checked()
+    olivia.check("#keys-wanted")
+    olivia.click("#keys button")
+    expect(olivia.locator("#region-session")).to_contain_text("Nobody controls this job")
+    olivia.keyboard.press("t")
+    expect(olivia.locator("#region-session")).to_contain_text("You control this job")
+
+
+def test_the_keyboard_stays_where_it_is_when_another_text_is_shown(
+    person: Person, job: StartJob
+) -> None:
+    job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    open_job(olivia)
+    olivia.locator("#tab-timeline").focus()
+    olivia.keyboard.press("Enter")
+    expect(olivia.locator("#region-timeline")).to_be_visible()
+    expect(olivia.locator("#tab-timeline")).to_be_focused()
