@@ -83,6 +83,7 @@ class JobFolder:
         self.simulator = Simulator(QUIET, pace_s=3600)
         self.simulator.start()
         (directory / "testresults").mkdir(parents=True)
+        (directory / "qemuscreenshot").mkdir()
         self.process = subprocess.Popen(["sleep", "3600"], cwd=directory)
         order = [{"category": "bench", "name": f"module_{n}"} for n in range(MODULES)]
         settings = {
