@@ -47,6 +47,24 @@ def test_tls_and_http_2_are_spoken(proxy: Proxy) -> None:
     assert proxy.protocol() == "h2"
 
 
+def test_styles_and_scripts_come_compressed_and_pages_with_their_tokens_do_not(
+    proxy: Proxy,
+) -> None:
+    connection = proxy.connect()
+    encodings = {}
+    for path in ("/static/devmode.css", "/static/live.js", "/sign-in"):
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        answer = connection.getresponse()
+        answer.read()
+        encodings[path] = answer.headers["Content-Encoding"]
+    connection.close()
+    assert encodings == {
+        "/static/devmode.css": "gzip",
+        "/static/live.js": "gzip",
+        "/sign-in": None,
+    }
+
+
 @pytest.mark.timeout(180)
 def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
     proxied_world: World, proxy: Proxy
