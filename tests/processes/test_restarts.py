@@ -91,7 +91,7 @@ def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
         each.stop()
     assert not before & {pid for gunicorn in world.gunicorns for pid in gunicorn.workers}
     for each in steering:
-        failed = {m: answer for m, answer in each.answers.items() if answer.status != 200}
+        failed = {m: answer.text for m, answer in each.answers.items() if answer.status != 200}
         assert not failed, failed
         assert len(each.answers) > 2
         assert told_modules(world, each.job) == list(each.answers), "an event was lost"
