@@ -62,7 +62,6 @@ class Setting:
     known: bool
     supported: bool = True
     options: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True)

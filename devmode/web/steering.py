@@ -116,10 +116,13 @@ def _changed_settings() -> dict[str, str]:
 
 def _marks(job_id: int) -> dict[str, str]:
     """Mark each setting that was to be changed and has another value still."""
+    changed = _changed_settings()
+    if not changed:
+        return {}
     execution = devmode().feed.view(job_id).execution
     return {
         name: "" if shown_setting(execution, name) == value else NOT_CONFIRMED
-        for name, value in _changed_settings().items()
+        for name, value in changed.items()
     }
 
 

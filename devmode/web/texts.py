@@ -22,7 +22,6 @@ blueprint = Blueprint("texts", __name__, url_prefix="/jobs/<int:job_id>")
 
 TIMELINE: Final = "timeline"
 MOST_TEXTS: Final = 100
-LARGEST_OFFSET: Final = 2**60
 _WANTED = re.compile(r"(?P<job>[0-9]{1,15}):(?P<name>\w{1,60})(:(?P<cursor>[0-9.-]{1,80})?)?")
 
 
