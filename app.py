@@ -4,12 +4,12 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import gevent
 from flask import Flask
-from gevent import Greenlet
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from devmode import logs, metrics
@@ -17,33 +17,57 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.cluster.peers import Peers
 from devmode.cluster.postgresql import engine_options
+from devmode.cluster.seals import Seals
 from devmode.config import Settings, WrongSetting, load
 from devmode.errors import DatabaseAway
 from devmode.extensions import csrf, db, migrate
 from devmode.jobs.archive import Archive
+from devmode.jobs.elsewhere import Elsewhere
+from devmode.jobs.needlefolder import NeedleFolders
+from devmode.jobs.openqa import Instance, Poller
 from devmode.jobs.registry import Registry
+from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.screenshots import request_mark
+from devmode.jobs.sealing import Seal
+from devmode.jobs.uploads import Uploads
+from devmode.jobs.worker import WorkerNotice
+from devmode.live.drafts import Drafts
 from devmode.live.feed import Feed
 from devmode.live.lookers import Lookers
 from devmode.live.presence import Attendance
+from devmode.live.recorded import Recorded
 from devmode.live.screens import Screens
 from devmode.live.texts import Texts
+from devmode.openqa.api import Api
+from devmode.openqa.clientconf import UnreadableClientConf, credentials_for, places
+from devmode.openqa.developers import Developers
+from devmode.openqa.hosts import HostRule
+from devmode.openqa.server import Server
+from devmode.openqa.signing import Credentials
+from devmode.sessions.doctor import Doctor
+from devmode.sessions.errands import Errands
+from devmode.sessions.guests import Guests
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links
+from devmode.sessions.needles import Needles
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import Store
 from devmode.sessions.tokens import Tokens
 from devmode.sessions.users import Logins
 from devmode.web import Devmode, register
+from devmode.web.admission import served
+from devmode.web.cookies import Cookies
+from devmode.web.internal import Answers, Doors, Internal
 from devmode.web.limits import limits
 from devmode.web.patience import Patience
 from devmode.web.rendering import Fragments, job_regions, list_regions
-from devmode.web.stream import open_streams
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
 LARGEST_BODY = 64 << 10
+AGAIN_S = 0.5
 
 log = logging.getLogger("devmode")
 
@@ -70,37 +94,59 @@ def create_app(settings: Settings | None = None) -> Flask:
         # A form lives as long as the sign-in: people keep the live view open all day.
         "WTF_CSRF_TIME_LIMIT": None,
     }
+    app.session_interface = Cookies()
     db.init_app(app)
     csrf.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     with app.app_context():
         database = Database(db.engine)
-    register(app, _compose(app, database, settings))
+    parts = _compose(app, database, settings)
+    register(app, parts)
     if settings.https:
         # Whose address counts is then the browser's, as the proxy tells it.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    if settings.internal_address:
+        doors = Doors(app.wsgi_app, parts.internal, settings.internal_address)
+        app.wsgi_app = doors  # type: ignore[method-assign]
     app.wsgi_app = Patience(app.wsgi_app, LARGEST_BODY)  # type: ignore[method-assign]
     return app
 
 
 def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
-    lease = Lease(database, settings.host)
+    lease = Lease(database, settings.host, settings.internal_address or None)
+    seals = Seals(settings.secret_key)
+    peers = Peers(database, lease, seals, settings.host)
     notices = Notices(board_of(database), lease)
-    registry = Registry(database, notices, settings.pool_globs, settings.host)
+    seal = Seal(settings.secret_key)
+    remote = RemoteJobs(database, seal)
+    registry = Registry(database, notices, remote, settings.pool_globs, settings.host)
+    elsewhere = Elsewhere(peers, registry)
     store = Store(database, notices, lease)
     links = Links(settings.link_linger_s)
     keeping = Keeping(registry, store, links, notices, lease)
-    sessions = Sessions(registry, store, keeping, notices, away_after_s=settings.away_after_s)
+    servers = tuple(Server(url) for url in settings.openqa_urls)
+    apis = _apis(settings, servers)
+    errands = Errands(registry, store, apis)
+    sessions = Sessions(
+        registry, store, keeping, notices, elsewhere, errands, away_after_s=settings.away_after_s
+    )
+    folders = NeedleFolders(registry, settings.needle_globs)
+    needles = Needles(sessions, store, registry, elsewhere, folders)
+    # Before the feed, which is to hear of a change after what has changed is known.
+    uploads = Uploads(database, notices)
     attendance = Attendance(database, notices, lease)
     kept = Path(settings.kept_directory) if settings.kept_directory else None
-    archive = Archive(database, kept, settings.kept_days)
+    archive = Archive(database, kept, settings.kept_days, settings.kept_megabytes)
     screens = Screens(
         registry,
+        elsewhere,
         Lookers(database, lease),
         archive,
         request_mark(settings.secret_key),
         settings.link_linger_s,
     )
+    texts = Texts(registry, elsewhere, archive)
+    recorded = Recorded(registry, elsewhere, archive)
     fragments = Fragments(app)
     feed = Feed(
         registry,
@@ -110,6 +156,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         attendance,
         screens,
         archive,
+        uploads,
+        Developers(servers),
         partial(job_regions, fragments),
         partial(list_regions, fragments),
     )
@@ -117,9 +165,15 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     screens.listen(feed.show, feed.touch)
     registry.listen(keeping.job_changed)
     registry.listen(feed.job_changed)
+    registry.listen(texts.job_changed)
+    registry.listen(recorded.job_changed)
     database.listen(feed.anything_changed)
     logins = Logins(database, notices, settings.login_lifetime_s)
     tokens = Tokens(database, notices)
+    rules = (HostRule(api.url, settings.host_patterns) for api in apis)
+    poller = Poller(database, notices, lease, seal)
+    instances = tuple(map(Instance, apis, rules))
+    guests = Guests(database, servers if settings.openqa_sign_in else ())
 
     def let_go() -> None:
         """After a lapse of the lease: what others took over is theirs."""
@@ -130,7 +184,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     gauges: metrics.Gauges = {
         metrics.SESSIONS: keeping.count,
         metrics.LINKS: lambda: len(links.every()),
-        metrics.VIEWERS: open_streams,
+        metrics.VIEWERS: served,
         metrics.DATABASE_AWAY: lambda: database.is_away,
     }
 
@@ -142,41 +196,87 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         return None if lease.is_held else "the lease has lapsed"
 
     def start() -> None:
-        lease.take()
-        registry.end_forgotten()
-        for run in (
+        _take_up(lease, registry)
+        recorded.resume()
+        tasks: tuple[Callable[[], None], ...] = (
             lambda: lease.run(let_go),
             notices.run,
             registry.run,
+            *(partial(poller.follow, instance) for instance in instances),
+            peers.run,
+            elsewhere.run,
             keeping.run,
+            attendance.run,
             screens.run,
             archive.run,
+            recorded.run,
             lambda: metrics.gauge(gauges),
-        ):
-            gevent.spawn(run).link_exception(_log_failure)
+        )
+        for task in tasks:
+            gevent.spawn(_run_for_ever, task)
 
     def stop() -> None:
-        screens.stop()
+        # First what somebody waits for: another process takes the sessions up at once.
         keeping.retire()
+        screens.stop()
         with contextlib.suppress(DatabaseAway):  # then it lapses by itself
             lease.give_back()
+        recorded.finish()
 
-    texts = Texts(registry, archive)
-    registry.listen(texts.job_changed)
+    answers = Answers(registry, screens, texts, recorded, folders, lambda: keeping.is_retiring)
     return Devmode(
         settings,
         sessions,
+        errands,
         feed,
         texts,
+        uploads,
+        WorkerNotice(settings.openqa_websockets_url),
+        recorded,
+        Drafts(recorded, screens),
+        needles,
         logins,
         tokens,
+        guests,
+        Doctor(registry, links),
         limits(settings),
         notices,
         start,
         problem,
+        Internal(settings.host, lease, seals, answers),
         stop,
     )
 
 
-def _log_failure(greenlet: "Greenlet[..., None]") -> None:
-    log.error("a background task of devmode failed", exc_info=greenlet.exc_info)
+def _apis(settings: Settings, servers: tuple[Server, ...]) -> tuple[Api, ...]:
+    """Each with the key for it: the first with that of the settings, if they have one."""
+    files = places(dict(os.environ))
+    try:
+        found = [credentials_for(server.url, files) for server in servers]
+    except UnreadableClientConf as error:
+        sys.exit(str(error))
+    if settings.openqa_key and found:
+        found[0] = Credentials(settings.openqa_key, settings.openqa_secret)
+    return tuple(map(Api, servers, found))
+
+
+def _take_up(lease: Lease, registry: Registry) -> None:
+    """Wait for the database: a worker that gave up at its start would end its whole gunicorn."""
+    while True:
+        try:
+            lease.take()
+            registry.end_forgotten()
+        except DatabaseAway:
+            gevent.sleep(AGAIN_S)
+        else:
+            return
+
+
+def _run_for_ever(task: Callable[[], None]) -> None:
+    """Begin a background task anew if it fails: without it, a process would seem to serve."""
+    while True:
+        try:
+            task()
+        except Exception:
+            log.exception("a background task of devmode failed")
+        gevent.sleep(AGAIN_S)

@@ -4,7 +4,8 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything imports ssl, threading or a database driver
 
-import os  # noqa: E402 - after patching
+import gc  # noqa: E402 - after patching
+import os  # noqa: E402
 import secrets  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
@@ -13,6 +14,7 @@ from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 
+from devmode.cluster.schema import newer_schema_at  # noqa: E402
 from devmode.config import WrongSetting, load  # noqa: E402
 
 try:
@@ -20,7 +22,7 @@ try:
 except WrongSetting as error:
     sys.exit(str(error))
 
-bind = _settings.bind
+bind = [address for address in (_settings.bind, _settings.internal_address) if address]
 workers = _settings.workers
 worker_class = "gevent"
 worker_connections = 4000
@@ -41,7 +43,10 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 
 def on_starting(server):
-    """Make and print a start code, unless whoever starts gunicorn chose one."""
+    """Refuse tables of a newer devmode; make and print a start code, unless one was chosen."""
+    newer = newer_schema_at(_settings.database_url)
+    if newer is not None:
+        sys.exit(newer)
     if not os.environ.get("DEVMODE_START_CODE"):
         os.environ["DEVMODE_START_CODE"] = secrets.token_urlsafe(9)
         server.log.info("the start code is %s", os.environ["DEVMODE_START_CODE"])
@@ -50,11 +55,14 @@ def on_starting(server):
 def post_worker_init(worker):
     """Begin to keep sessions, and end all that when the worker shuts down: it waits for streams."""
     from devmode import logs
-    from devmode.web.stream import drain
+    from devmode.web.admission import drain
 
     devmode = worker.wsgi.extensions["devmode"]
     logs.write(devmode.settings.log_format)
     devmode.start()
+    # What has been made by now stays: looking for garbage in it would halt all else for 80 ms.
+    gc.collect()
+    gc.freeze()
 
     def watch():
         while worker.alive:

@@ -16,11 +16,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import gevent
 import msgspec
 from gevent import fileobject
 
+from bench.viewing import Request, websocket
 from devmode.commandserver.simulator import Simulator
 from devmode.commandserver.simulator.behaviours import Message
 from devmode.commandserver.simulator.schedule import CheckScreen, Module
@@ -73,6 +75,23 @@ KINDS: dict[str, Callable[[str], Message]] = {
     "pause": _pause,
     "status": _status,
 }
+
+
+class CommandServer(NamedTuple):
+    """Where the command server of a job listens, and with which token."""
+
+    port: int
+    token: str
+
+    @classmethod
+    def of(cls, pool: Path) -> Self:
+        """Read what the pool directory of a job says."""
+        settings = json.loads((pool / "vars.json").read_text())
+        return cls(settings["QEMUPORT"] + 1, settings["JOBTOKEN"])
+
+    def request(self) -> Request:
+        """Ask it directly, with nothing between."""
+        return websocket(f"127.0.0.1:{self.port}", f"/{self.token}/ws", "101 Switching")
 
 
 class JobFolder:

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -69,16 +70,41 @@ class Child:
         self.process.wait(10)
 
 
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_kb(pid: int) -> int:
+    """The proportional set size of a process, in kB."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise LookupError("no Pss in smaps_rollup")
+
+
 class Gunicorn:
     """devmode as `script/run` serves it, on a database and pool directories of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        """Start and wait until it answers."""
-        self.address = f"127.0.0.1:{port}"
+    def __init__(
+        self, folder: Path, pools: Path, database_url: str | None = None, workers: int = 1
+    ) -> None:
+        """Start and wait until it answers; without a URL the database is a file in the folder."""
+        self.address = f"127.0.0.1:{free_port()}"
         environment = os.environ | {
-            "DEVMODE_DATABASE_URL": f"sqlite:///{folder / 'devmode.sqlite'}",
+            "DEVMODE_DATABASE_URL": database_url or f"sqlite:///{folder / 'devmode.sqlite'}",
+            "DEVMODE_WORKERS": str(workers),
             "DEVMODE_BIND": self.address,
-            "DEVMODE_POOL_DIRECTORIES": str(folder / "pools" / "*"),
+            "DEVMODE_POOL_DIRECTORIES": str(pools / "*"),
             "DEVMODE_START_CODE": START_CODE,
             "DEVMODE_SECRET_KEY": "only for the bench",
             "DEVMODE_STREAMS_PER_LOGIN": "100000",
@@ -96,26 +122,22 @@ class Gunicorn:
         try:
             self._wait()
         except TimeoutError:
-            self._stop()
+            self.stop()
             raise
 
     @property
-    def worker(self) -> int:
-        """The pid of the process that serves."""
+    def workers(self) -> list[int]:
+        """The pids of the processes that serve."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return int(children.read_text().split()[0])
+        return [int(pid) for pid in children.read_text().split()]
 
     def cpu_s(self) -> float:
-        """Seconds of CPU that the worker has used."""
-        fields = Path(f"/proc/{self.worker}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of CPU that the workers have used."""
+        return sum(cpu_s(pid) for pid in self.workers)
 
     def memory_kb(self) -> int:
-        """The worker's proportional set size, in kB."""
-        for line in Path(f"/proc/{self.worker}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-        raise LookupError("no Pss in smaps_rollup")
+        """The workers' proportional set size, in kB."""
+        return sum(memory_kb(pid) for pid in self.workers)
 
     def __enter__(self) -> Self:
         return self
@@ -123,9 +145,10 @@ class Gunicorn:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End it."""
         self._process.terminate()
         self._process.wait(30)
         self._log.close()

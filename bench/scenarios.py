@@ -1,8 +1,6 @@
 """What is measured, each in a run of its own: fresh processes, a warm-up, then the figures."""
 
 import contextlib
-import json
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench.commandservers import KINDS
+from bench import viewing
+from bench.commandservers import KINDS, CommandServer
 from bench.developer import Developer
 from bench.processes import Child, Gunicorn
 
@@ -35,25 +34,18 @@ class Stage:
 
     def open_streams(self, times: int) -> list[float]:
         """Open so many event streams of each job; return how long each took, in ms."""
-        taken = []
-        for job in self.jobs:
-            request = (
-                f"GET /events?jobs={job} HTTP/1.1\r\nHost: {self.gunicorn.address}\r\n"
-                f"Cookie: {self.developer.cookie}\r\n\r\n"
-            )
-            taken += self.viewers.ask({"open": [self.gunicorn.address, request], "times": times})
+        requests = [
+            viewing.stream(self.gunicorn.address, self.developer.cookie, job)
+            for job in self.jobs
+            for _ in range(times)
+        ]
+        taken: list[float] = self.viewers.ask({"open": requests, "at_once": 1})
         return taken
 
     def open_direct(self) -> None:
         """Open a websocket to the command server of the first job: nothing is faster."""
-        settings = json.loads((self.folder / "pools" / "0" / "vars.json").read_text())
-        address = f"127.0.0.1:{settings['QEMUPORT'] + 1}"
-        request = (
-            f"GET /{settings['JOBTOKEN']}/ws HTTP/1.1\r\nHost: {address}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        self.viewers.ask({"open": [address, request], "times": 1})
+        server = CommandServer.of(self.folder / "pools" / "0")
+        self.viewers.ask({"open": [server.request()], "at_once": 1})
 
     def burst(self, kind: str, per_second: float, seconds: float) -> tuple[list[float], float]:
         """Let messages be said; return the delays in ms and the CPU that the worker used, in s."""
@@ -75,7 +67,7 @@ def stage(jobs: int) -> Iterator[Stage]:
         )
         servers.line()
         viewers = stack.enter_context(Child("bench.viewers"))
-        gunicorn = stack.enter_context(Gunicorn(folder, _free_port()))
+        gunicorn = stack.enter_context(Gunicorn(folder, folder / "pools"))
         developer = Developer(gunicorn.address, "bench")
         yield Stage(gunicorn, servers, viewers, developer, developer.job_ids(jobs), folder)
 
@@ -154,13 +146,6 @@ def memory(jobs: int) -> Figures:
         held = on.gunicorn.memory_kb()
         on.viewers.ask({"close": True})
         return {"start kB": before, "kB per job": (held - before) / jobs}
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _changes(kind: str, jobs: int, viewers: int, per_second: float) -> tuple[str, Measure]:

@@ -178,7 +178,7 @@ def main() -> None:
             print(json.dumps(measure(server, pool, options, count)), flush=True)
             time.sleep(12)
     finally:
-        server.stop()
+        server.kill()
         pool.process.kill()
 
 

@@ -2,9 +2,11 @@
 
     python -m bench.viewers
 
-Each line of the standard input is a request: `{"open": ["HOST:PORT", "GET …"], "times": N}` opens
-connections and answers when each has heard something; `{"listen": SECONDS}` hears until nothing has
-come for a moment and answers with the delays in milliseconds; `{"close": true}` closes them all.
+Each line of the standard input is a request: `{"open": [["HOST:PORT", "GET …", "data: "], …],
+"at_once": N}` opens connections, so many at the same time, and answers with how many milliseconds
+each took until it heard the words that come third (see `viewing.py`); `{"listen": SECONDS}` hears
+until nothing has come for a moment and answers with the delays in milliseconds; `{"close": true}`
+closes them all.
 Reads bytes and looks for moments in them, whatever the protocol around: an event stream and the
 websocket of a command server are measured by the same code.
 """
@@ -15,7 +17,10 @@ import selectors
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from bench.viewing import Request
 
 MOMENT = re.compile(rb"at(\d{10,})")
 KEPT = 64
@@ -27,23 +32,32 @@ OPENING_S = 60.0
 class Viewer:
     """One connection and the newest moment that it heard of."""
 
-    def __init__(self, address: str, request: str) -> None:
-        """Connect and ask."""
-        host, _, port = address.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)))
+    def __init__(self, request: Request) -> None:
+        """Connect, ask and wait for content; `opened_in_ms` is how long that took."""
+        began = time.monotonic()
+        host, _, port = request.address.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), OPENING_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(request.encode())
-        self.heard_at = 0.0
+        self.socket.sendall(request.text.encode())
         self._newest = 0
         self._rest = b""
+        heard, content = request.heard.encode(), b""
+        while heard not in content:
+            data = self.socket.recv(1 << 20)
+            if not data:
+                raise ConnectionError(f"{request.address} ended after {content[-1000:]!r}")
+            content += data
+        self.opened_in_ms = (time.monotonic() - began) * 1e3
 
-    def read(self) -> list[float]:
-        """Read what is there; return the delays of the moments that are new, in milliseconds."""
+    def read(self) -> tuple[int, bytes]:
+        """Read what is there; return when, by the monotonic clock in nanoseconds, and what."""
         data = self.socket.recv(1 << 20)
-        now = time.monotonic_ns()
         if not data:
             raise ConnectionError("a stream ended")
-        self.heard_at = self.heard_at or now / 1e9
+        return time.monotonic_ns(), data
+
+    def delays(self, at: int, data: bytes) -> list[float]:
+        """Return the delays of the moments that are new in what was read, in milliseconds."""
         text = self._rest + data
         self._rest = text[-KEPT:]
         # One at the very end may be cut.
@@ -51,7 +65,7 @@ class Viewer:
         new = sorted(moment for moment in found if moment > self._newest)
         if new:
             self._newest = new[-1]
-        return [(now - moment) / 1e6 for moment in new]
+        return [(at - moment) / 1e6 for moment in new]
 
 
 class Audience:
@@ -62,31 +76,36 @@ class Audience:
         self._selector = selectors.DefaultSelector()
         self._viewers: list[Viewer] = []
 
-    def open(self, address: str, request: str, times: int) -> list[float]:
-        """Open viewers one after the other; return how long each took to hear content, in ms."""
+    def open(self, requests: list[Request], at_once: int) -> list[float]:
+        """Open viewers, so many at the same time; return how long each took, in ms."""
         taken = []
-        for _ in range(times):
-            began = time.monotonic()
-            viewer = Viewer(address, request)
-            self._viewers.append(viewer)
-            self._selector.register(viewer.socket, selectors.EVENT_READ, viewer)
-            content = b""
-            while b"data: " not in content and b"101 Switching" not in content:
-                content += viewer.socket.recv(1 << 20)
-            taken.append((time.monotonic() - began) * 1e3)
+        with ThreadPoolExecutor(at_once) as opening:
+            for viewer in opening.map(Viewer, requests):
+                self._viewers.append(viewer)
+                self._selector.register(viewer.socket, selectors.EVENT_READ, viewer)
+                taken.append(viewer.opened_in_ms)
+                # What earlier viewers are told of later ones is read, and forgotten.
+                for key, _ in self._selector.select(0):
+                    key.data.read()
         return taken
 
     def listen(self, seconds: float) -> list[float]:
         """Hear for so long and until it is quiet; return the delays, in milliseconds."""
         delays: list[float] = []
+        unread: list[tuple[Viewer, int, bytes]] = []
         ends_at = time.monotonic() + seconds
         heard_at = time.monotonic()
         while time.monotonic() < max(ends_at, heard_at + QUIET_S):
-            for key, _ in self._selector.select(0.1):
-                new = key.data.read()
-                delays += new
-                if new:
-                    heard_at = time.monotonic()
+            ready = [key.data for key, _ in self._selector.select(0 if unread else 0.1)]
+            unread += [(viewer, *viewer.read()) for viewer in ready]
+            # To look into what one was sent while others wait would make those seem late.
+            if ready or not unread:
+                continue
+            new = [delay for viewer, at, data in unread for delay in viewer.delays(at, data)]
+            unread.clear()
+            delays += new
+            if new:
+                heard_at = time.monotonic()
         return delays
 
     def close(self) -> None:
@@ -100,8 +119,8 @@ class Audience:
 def answer(audience: Audience, request: dict[str, Any]) -> object:
     """Do what one line asks for."""
     match request:
-        case {"open": [str(address), str(text)], "times": int(times)}:
-            return audience.open(address, text, times)
+        case {"open": [*requests], "at_once": int(at_once)}:
+            return audience.open([Request(*request) for request in requests], at_once)
         case {"listen": float() | int() as seconds}:
             return audience.listen(seconds)
         case {"close": True}:

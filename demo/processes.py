@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# How long the members of a session get to end after a signal.
+PATIENCE_S = 3
+
 
 def members(session: int, pool: Path) -> list[int]:
     """Returns the pids of the living processes of a session that work in this pool directory."""
@@ -21,11 +24,13 @@ def members(session: int, pool: Path) -> list[int]:
 
 def end(session: int, pool: Path) -> None:
     """Ends all members of a session, by SIGTERM and if that did not do by SIGKILL."""
-    for signal_number, patience_s in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
-        for pid in members(session, pool):
-            _signal(pid, signal_number, session, pool)
-        if wait_until(lambda: not members(session, pool), patience_s):
-            return
+    if not _end_by(signal.SIGTERM, session, pool):
+        kill(session, pool)
+
+
+def kill(session: int, pool: Path) -> None:
+    """Ends all members of a session at once, by SIGKILL."""
+    _end_by(signal.SIGKILL, session, pool)
 
 
 def wait_until(condition: Callable[[], object], patience_s: float) -> bool:
@@ -36,6 +41,12 @@ def wait_until(condition: Callable[[], object], patience_s: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _end_by(signal_number: signal.Signals, session: int, pool: Path) -> bool:
+    for pid in members(session, pool):
+        _signal(pid, signal_number, session, pool)
+    return wait_until(lambda: not members(session, pool), PATIENCE_S)
 
 
 def _belongs(pid: int, session: int, pool: Path) -> bool:

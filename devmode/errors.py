@@ -13,11 +13,15 @@
     ├── SessionLocked
     ├── StateChanged
     ├── InvalidCommand
+    ├── NeedleNotSaved
     ├── CommandServerUnreachable
     ├── IncompatibleCommandServer
     ├── CommandNotConfirmed
     ├── OutcomeUnknown
+    ├── HostAway
     ├── DatabaseAway
+    ├── OpenqaAway
+    ├── OpenqaRefused
     └── Overloaded
 
 Each has a `code` for programs, and its text is a sentence for people that says what happened
@@ -115,6 +119,12 @@ class InvalidCommand(DevmodeError):
     code = "invalid_command"
 
 
+class NeedleNotSaved(DevmodeError):
+    """The needles folder took no new files, a full disk say; nothing was left in it."""
+
+    code = "needle_not_saved"
+
+
 class CommandServerUnreachable(DevmodeError):
     """The link to the command server did not come up, or is down."""
 
@@ -139,6 +149,13 @@ class OutcomeUnknown(DevmodeError):
     code = "outcome_unknown"
 
 
+class HostAway(DevmodeError):
+    """The host on which a job runs, where its files are, can't be reached."""
+
+    code = "host_away"
+    retry_after_s = 3
+
+
 class DatabaseAway(DevmodeError):
     """The database can't be reached, or can't be written."""
 
@@ -146,8 +163,28 @@ class DatabaseAway(DevmodeError):
     retry_after_s = 3
 
 
+class OpenqaAway(DevmodeError):
+    """An openQA can't be reached, or answers with something that no openQA answers."""
+
+    code = "openqa_away"
+    retry_after_s = 5
+
+
+class OpenqaRefused(DevmodeError):
+    """An openQA did not do what it was asked for."""
+
+    code = "openqa_refused"
+
+
 class Overloaded(DevmodeError):
     """This process serves as many as it can, or is about to end."""
 
     code = "overloaded"
     retry_after_s = 3
+
+
+def error_of(code: str) -> type[DevmodeError]:
+    """Return the class of an error that travelled as its code."""
+    kinds = (kind for kind in globals().values() if isinstance(kind, type))
+    known = {kind.code: kind for kind in kinds if issubclass(kind, DevmodeError)}
+    return known.get(code, DevmodeError)

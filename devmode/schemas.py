@@ -35,6 +35,7 @@ Deadline = Annotated[
     datetime,
     Meta(description="When the openQA worker that runs the job ends it (MAX_JOB_TIME)."),
 ]
+Reason = Annotated[str, Meta(max_length=120, description="A few words for people.")]
 Sentence = Annotated[str, Meta(description="A sentence for people.")]
 
 
@@ -64,9 +65,66 @@ class SettingsChange(Request, kw_only=True, frozen=True, forbid_unknown_fields=T
 
 
 class Release(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """How to let go: clear every pause setting and continue, leave all as it is, or cancel."""
+    """How to let go: clear every pause setting and continue, leave all as it is, or cancel.
+
+    A `reason` is for a job that is cancelled: it stands in the timeline, and in openQA.
+    """
 
     then: Literal["continue", "stay", "cancel"] = "continue"
+    reason: Reason = ""
+
+
+class Restart(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Why the job is run again; it stands in the timeline, and in openQA."""
+
+    reason: Reason = ""
+
+
+class Comment(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What is to stand in openQA, after the name of who asks for it."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=4000)]
+
+
+Pixels = Annotated[int, Meta(ge=0, le=10_000)]
+Size = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class NeedleArea(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A part of the screenshot, in pixels, as os-autoinst names it.
+
+    `match` is how similar the screen has to be there, in percent; only for the type `match`.
+    """
+
+    xpos: Pixels
+    ypos: Pixels
+    width: Size
+    height: Size
+    type: Literal["match", "exclude", "ocr"] = "match"
+    match: Annotated[int, Meta(ge=1, le=100)] = 96
+
+
+class NewNeedle(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A needle to be made of a screenshot among the results of the job.
+
+    Without one it is the screenshot of the screen mismatch that the test is paused at. At least
+    one area is of the type `match`, and all of them are within the screenshot.
+    """
+
+    name: Annotated[
+        str,
+        Meta(
+            max_length=100,
+            pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+            description="Of its two files, `NAME.png` and `NAME.json`.",
+        ),
+    ]
+    tags: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+        Meta(min_length=1, max_length=50),
+    ]
+    areas: Annotated[tuple[NeedleArea, ...], Meta(min_length=1, max_length=50)]
+    screenshot: Annotated[str, Meta(max_length=250)] | None = None
 
 
 class HandOver(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -119,10 +177,14 @@ class Headline(Struct, kw_only=True, frozen=True):
 
 
 class Origin(Struct, kw_only=True, frozen=True):
-    """Where the job comes from; `openqa_id` is its number in openQA, if a worker runs it."""
+    """Where the job comes from: a pool directory on this machine, or an openQA alone.
 
-    kind: Literal["pool_directory"]
+    `openqa_id` is its number in openQA, if a worker runs it; `openqa_page` its page there.
+    """
+
+    kind: Literal["pool_directory", "openqa"]
     openqa_id: int | None
+    openqa_page: str | None
 
 
 class Job(Struct, kw_only=True, frozen=True):
@@ -148,6 +210,23 @@ class Jobs(Struct, kw_only=True, frozen=True):
     """Every job that runs, and those that ended lately."""
 
     jobs: tuple[Job, ...]
+
+
+class Finding(Struct, kw_only=True, frozen=True):
+    """One step on the way to a command server: what was seen, and what to change."""
+
+    step: str
+    outcome: Literal["fine", "failed", "not_tried"]
+    seen: str
+    advice: str
+
+
+class Examination(Struct, kw_only=True, frozen=True):
+    """Why a job's command server can or can't be reached, in the order of the way to it."""
+
+    job_id: int
+    reachable: bool
+    findings: tuple[Finding, ...]
 
 
 class Answer(Job, kw_only=True, frozen=True):

@@ -1,15 +1,22 @@
 """How Alembic reaches the database: by the application's engine, online only."""
 
 import logging.config
+import sys
 
 from alembic import context
 from flask import current_app
+
+from devmode.cluster.schema import newer_schema
 
 # Loggers that exist stay on: a test may listen to them.
 logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 db = current_app.extensions["migrate"].db
 
 with db.engine.connect() as connection:
+    newer = newer_schema(connection)
+    if newer is not None:
+        sys.exit(newer)
+    connection.rollback()
     if connection.dialect.name == "sqlite":
         # SQLite alters a table by making it anew, and would delete what refers to the old one.
         connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")

@@ -6,11 +6,23 @@ import * as texts from "./texts.js";
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
 const held = new Map();
 let ticking;
+let streaming = false;
+
+/** A script may be lost on its way, as when a laptop changes its network; without htmx nothing of the page works. */
+while (!("htmx" in window)) {
+  const { src } = document.querySelector("script[defer]");
+  const again = Object.assign(document.createElement("script"), { src });
+  await new Promise((tried) => {
+    again.onload = tried;
+    again.onerror = () => setTimeout(tried, 1000);
+    document.head.append(again);
+  });
+}
 
 /** A select that is in hand, or a field being typed in, is never replaced. */
 function isInHand(region) {
   const focused = document.activeElement;
-  return region.contains(focused) && focused.matches("select, input:not([type=checkbox])");
+  return region.contains(focused) && focused.matches("select, textarea, input:not([type=checkbox])");
 }
 
 /** A morph changes attributes; what a control shows is a property. */
@@ -53,13 +65,21 @@ document.addEventListener("htmx:after:swap", () => {
   if (settings && !isInHand(settings)) showRendered(settings);
 });
 
+// What changes comes by the stream, in order: the answer to a form may be overtaken by it.
+document.addEventListener("htmx:config:request", ({ detail }) => {
+  if (streaming) detail.ctx.request.headers["Devmode-Stream"] = "open";
+});
+
 // A choice is made the moment the select closes: let go of it, so that the confirmed value shows.
 document.addEventListener("change", ({ target }) => target.form?.id === "settings" && target.matches("select") && target.blur());
 
 const told = {
   message: receive,
   text: texts.receive,
-  state: (connected) => { document.getElementById("stream-state").hidden = connected; },
+  state: (connected) => {
+    streaming = connected;
+    document.getElementById("stream-state").hidden = connected;
+  },
   "signed-out": () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
 };
 
@@ -87,6 +107,11 @@ function open(text) {
   stream.onmessage = ({ data }) => receive(JSON.parse(data));
   stream.addEventListener("text", ({ data }) => texts.receive(JSON.parse(data)));
   stream.addEventListener("signed-out", told["signed-out"]);
+  stream.addEventListener("who", async () => {
+    const answer = await fetch("/events?jobs=").catch(() => null);
+    answer?.body?.cancel();
+    if (answer?.status === 401) told["signed-out"]();
+  });
   stream.onerror = () => {
     told.state(false);
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream === own && texts.watch(reopen), 2000);

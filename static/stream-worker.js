@@ -1,7 +1,7 @@
 // Holds the one event stream of this browser and hands what it says to the tabs that watch.
 
 const tabs = new Map(); // port -> { subject, heardAt, text: { name, cursor } or null }
-const latest = new Map(); // subject -> its regions, title and picture as last told, for tabs that come later
+const latest = new Map(); // subject -> its regions, title and picture as last told, for further tabs of it
 const PING_MS = 15000;
 let stream = null;
 let watched = "";
@@ -60,33 +60,43 @@ function receive({ data }) {
   for (const [port, tab] of tabs) if (tab.subject === subject) tell(port, "message", message);
 }
 
+/** What nobody is told of any more would be old news to whoever comes next. */
+function forgetUnwatched() {
+  const subjects = new Set([...tabs.values()].map(({ subject }) => subject));
+  for (const subject of latest.keys()) if (!subjects.has(subject)) latest.delete(subject);
+}
+
 function open() {
   if (tabs.size > 0 && stream && query() === watched && stream.readyState !== EventSource.CLOSED) return;
   stream?.close();
   stream = null;
   watched = query();
-  if (tabs.size === 0) {
-    latest.clear();
-    return;
-  }
+  forgetUnwatched();
+  if (tabs.size === 0) return;
   const mine = new EventSource(`/events?${watched}&texts=${texts()}`);
   stream = mine;
   mine.onopen = () => tellAll("state", true);
   mine.onmessage = receive;
   mine.addEventListener("text", receiveText);
   mine.addEventListener("signed-out", () => tellAll("signed-out"));
+  mine.addEventListener("who", who);
   mine.onerror = () => {
     tellAll("state", false);
     if (mine.readyState === EventSource.CLOSED && mine === stream) refused();
   };
 }
 
-/** EventSource gives up on an HTTP error: look why, then try again. */
-async function refused() {
+/** Whoever signed out elsewhere is no longer let in here. */
+async function who() {
   const answer = await fetch("/events?jobs=").catch(() => null);
   answer?.body?.cancel();
   if (answer?.status === 401) tellAll("signed-out");
-  else setTimeout(reopen, 2000);
+  return answer?.status;
+}
+
+/** EventSource gives up on an HTTP error: look why, then try again. */
+async function refused() {
+  if ((await who()) !== 401) setTimeout(reopen, 2000);
 }
 
 /** Tabs come and go in bursts. */
@@ -102,6 +112,7 @@ function leave(port) {
 function enter(port, subject) {
   tabs.set(port, { subject, heardAt: Date.now(), text: null });
   if (latest.has(subject)) tell(port, "message", latest.get(subject));
+  if (stream?.readyState === EventSource.OPEN) tell(port, "state", true);
   reopen();
 }
 

@@ -184,20 +184,28 @@ function say(sentence) {
   setTimeout(() => { shown.note.textContent = ""; }, 3000);
 }
 
-/** A click beside a line copies its link, or puts it into the address where copying is refused. */
-async function copyLink(event) {
-  event.preventDefault();
-  history.replaceState(null, "", event.target.href);
+/** Copy the link of a line, or put it into the address where copying is refused. */
+async function copyLink(line) {
+  const { href } = line.querySelector("a");
+  history.replaceState(null, "", href);
   document.querySelector(".line.linked")?.classList.remove("linked");
-  event.target.parentElement.classList.add("linked");
-  await navigator.clipboard?.writeText(event.target.href).then(() => say("Link copied"), () => say("The address has the link"));
+  line.classList.add("linked");
+  await navigator.clipboard?.writeText(href).then(() => say("Link copied"), () => say("The address has the link"));
+}
+
+/** The line of the current match, or else the first in sight: for who has no mouse to click beside one. */
+function currentLine() {
+  const match = search.found[search.at]?.startContainer.parentElement.closest(".line");
+  const top = shown.box.getBoundingClientRect().top;
+  return match ?? [...shown.lines.children].find((line) => line.id && line.getBoundingClientRect().bottom > top);
 }
 
 function look() {
   const box = document.getElementById("text");
   if (box === shown?.box) return;
   shown = box && new Text(box);
-  if (box) document.querySelector("#panel .search").hidden = false;
+  if (box) for (const tool of document.querySelectorAll("#panel .search [hidden], #panel .link")) tool.hidden = false;
+  if (box) search.refresh();
   if (box && location.hash.startsWith("#at-")) document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
   tell(shown?.wanted ?? null);
 }
@@ -224,8 +232,12 @@ document.addEventListener("htmx:after:swap", look);
 document.addEventListener("htmx:after:swap", keepFocus);
 document.addEventListener("click", (event) => {
   const { target } = event;
-  if (target.matches("#text .at")) copyLink(event);
-  if (target.matches("#panel .search button")) search.go(Number(target.value));
+  if (target.matches("#text .at[tabindex]")) {
+    event.preventDefault();
+    copyLink(target.parentElement);
+  }
+  if (target.matches("#panel .link") && currentLine()) copyLink(currentLine());
+  if (target.matches("#panel .search button[value]")) search.go(Number(target.value));
   const tab = target.closest("#panel .tabs a");
   if (!tab) return;
   chosen = tab.id;

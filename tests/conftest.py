@@ -1,9 +1,14 @@
-"""Counts what ran, so that a group of tests that ran nothing or left something out fails."""
+"""What holds for all tests: none is timed, and a group fails that ran nothing or left one out."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's business: a test waits for conditions, it is not timed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import URL
 
 OWNER = "postgres"
 """Whom PostgreSQL runs as where the tests run as root, which it refuses."""
@@ -21,6 +23,9 @@ _numbers = itertools.count(1)
 
 class PostgresqlServer:
     """A server on a socket in a temporary folder, which can be stopped, started and frozen."""
+
+    prefix: tuple[str, ...] = ()
+    """What its programs are started by."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="devmode-postgresql-"))
@@ -52,9 +57,34 @@ class PostgresqlServer:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(LIMIT_S)
 
+    def freeze(self) -> None:
+        """Stop every process of it in the middle of whatever it does: nothing is refused."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder)
+
+    def back_up(self, url: URL, file: Path) -> None:
+        """Write what `pg_dump` makes of a database."""
+        assert url.database is not None
+        arguments = ["-h", str(self.folder), "-U", OWNER, "-Fc", "-f", str(file)]
+        program = str(self._programs / "pg_dump")
+        subprocess.run([program, *arguments, url.database], check=True, timeout=LIMIT_S)
+
+    def restore(self, url: URL, file: Path) -> None:
+        """Make a database what it was, whatever it is now."""
+        assert url.database is not None
+        with self._connect() as connection:
+            connection.execute(f"DROP DATABASE {url.database} WITH (FORCE)".encode())
+            connection.execute(f"CREATE DATABASE {url.database}".encode())
+        arguments = ["-h", str(self.folder), "-U", OWNER, "-d", url.database, str(file)]
+        program = str(self._programs / "pg_restore")
+        subprocess.run([program, *arguments], check=True, timeout=LIMIT_S)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""
@@ -62,6 +92,15 @@ class PostgresqlServer:
         with self._connect() as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql+psycopg://{OWNER}@/{name}?host={self.folder}"
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # The first of them makes no more of the others meanwhile.
+        for process in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def _answers(self) -> bool:
         try:
@@ -77,7 +116,7 @@ class PostgresqlServer:
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         as_owner = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"]
-        command = [str(self._programs / program), *arguments]
+        command = [*self.prefix, str(self._programs / program), *arguments]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*(as_owner if os.geteuid() == 0 else []), *command],

@@ -60,6 +60,10 @@ class Client:
         """Return one job; raise `Refused`."""
         return self._ask("GET", f"/jobs/{job_id}", schemas.Job)
 
+    def examine(self, job_id: int) -> schemas.Examination:
+        """Have the way to a job's command server examined; raise `Refused`."""
+        return self._ask("GET", f"/jobs/{job_id}/doctor", schemas.Examination)
+
     def do(
         self, method: str, job_id: int, path: str, body: dict[str, Any] | None = None
     ) -> schemas.Answer:

@@ -24,7 +24,7 @@ MEANINGS = {
     NOT_PERMITTED: "no valid token, not the role for this, or not in control of the job",
     STATE_CHANGED: "somebody else controls the job, or it is not in a state for this",
     COMMAND_SERVER: "the job's command server can't be reached or did not confirm",
-    UNREACHABLE: "devmode, or its database, can't be reached",
+    UNREACHABLE: "devmode, its database, or the openQA of the job, can't be reached",
     TIMED_OUT: "the time given with --timeout is up",
     INTERRUPTED: "Ctrl-C",
 }
@@ -42,6 +42,8 @@ _BY_ERROR: dict[type[DevmodeError], int] = {
     errors.CommandNotConfirmed: COMMAND_SERVER,
     errors.OutcomeUnknown: COMMAND_SERVER,
     errors.DatabaseAway: UNREACHABLE,
+    errors.OpenqaAway: UNREACHABLE,
+    errors.OpenqaRefused: NOT_PERMITTED,
 }
 _BY_CODE = {error.code: exit_code for error, exit_code in _BY_ERROR.items()}
 

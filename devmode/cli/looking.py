@@ -1,4 +1,4 @@
-"""The commands that only look: jobs, status, watch, wait."""
+"""The commands that only look: jobs, status, watch, wait, doctor."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ import msgspec
 from devmode import schemas
 from devmode.cli import words
 from devmode.cli.client import Deadline
-from devmode.cli.exits import INTERRUPTED, JOB_ENDED, Failure
+from devmode.cli.exits import COMMAND_SERVER, INTERRUPTED, JOB_ENDED, Failure
 from devmode.cli.jobs import client, find, job_argument, json_option
 
 ERASE_LINE = "\r\x1b[2K"
@@ -74,6 +74,30 @@ def watch(job: str, *, as_json: bool) -> None:
     finally:
         if live:
             click.echo()
+
+
+@click.command()
+@job_argument
+@json_option
+def doctor(job: str, *, as_json: bool) -> None:
+    """Find out why a job can or can't be reached.
+
+    Walks from devmode's server to the job's command server, and says of each step what was seen
+    and what to change. Ends with 7 when the command server can't be reached.
+
+    \b
+    Example:
+      devmode doctor 17
+    """
+    server = client()
+    examination = server.examine(find(server, job).id)
+    if as_json:
+        _print_json(examination)
+    else:
+        for finding in examination.findings:
+            click.echo(words.finding(finding))
+    if not examination.reachable:
+        sys.exit(COMMAND_SERVER)
 
 
 class Until(click.ParamType[Condition]):

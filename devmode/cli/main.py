@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "looking:status",
     "watch": "looking:watch",
     "wait": "looking:wait",
+    "doctor": "looking:doctor",
     "control": "steering:control",
     "release": "steering:release",
     "ask": "steering:ask",
@@ -27,6 +28,9 @@ COMMANDS = {
     "step": "steering:step",
     "skip-timeout": "steering:skip_timeout",
     "give-up": "steering:give_up",
+    "needle": "needles:needle",
+    "restart": "steering:restart",
+    "comment": "steering:comment",
     "completion": "main:completion",
 }
 """Each command with the place where it is; only the one that is used is loaded."""

@@ -1,6 +1,7 @@
 """The commands that change something: sessions, settings, and the test itself."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -23,12 +24,30 @@ def control(job: str) -> None:
 @job_argument
 @click.option("--stay", "then", flag_value="stay", help="Leave settings and pause as they are.")
 @click.option("--cancel", "then", flag_value="cancel", help="Cancel the job.")
-def release(job: str, then: str | None) -> None:
+@click.option("--reason", default="", metavar="TEXT", help="Why it is cancelled.")
+def release(job: str, then: str | None, reason: str) -> None:
     """Let go of a job.
 
     Without an option, every pause setting is cleared and the test continues.
     """
-    _do(job, "DELETE", f"session?then={then or 'continue'}")
+    query = urlencode({"then": then or "continue"} | ({"reason": reason} if reason else {}))
+    _do(job, "DELETE", f"session?{query}")
+
+
+@click.command()
+@job_argument
+@click.option("--reason", default="", metavar="TEXT", help="Why it is run again.")
+def restart(job: str, reason: str) -> None:
+    """Have openQA run a job again from its beginning, which ends it."""
+    _do(job, "POST", "openqa/restart", {"reason": reason})
+
+
+@click.command()
+@job_argument
+@click.argument("text")
+def comment(job: str, text: str) -> None:
+    """Leave a comment, TEXT, at a job in openQA."""
+    _do(job, "POST", "openqa/comment", {"text": text})
 
 
 @click.command("ask")

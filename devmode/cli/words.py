@@ -5,7 +5,7 @@ Pure module: no sockets, no Flask, no database, no clock.
 
 import click
 
-from devmode.schemas import Job
+from devmode.schemas import Finding, Job
 
 _COLOURS = {
     "running": "green",
@@ -14,6 +14,11 @@ _COLOURS = {
     "stopping": "red",
     "connecting": "cyan",
     "ended": "bright_black",
+}
+_OUTCOMES = {
+    "fine": ("ok  ", "green"),
+    "failed": ("FAIL", "red"),
+    "not_tried": ("-   ", "bright_black"),
 }
 
 
@@ -68,6 +73,14 @@ def details(job: Job) -> str:
         for module in job.modules
     ]
     return "\n".join([*lines, *schedule])
+
+
+def finding(found: Finding) -> str:
+    """Return a step of an examination: how it went, what was seen and what to change."""
+    mark, colour = _OUTCOMES[found.outcome]
+    line = click.style(f"{mark} {found.step}", fg=colour)
+    advice = f"\n    {plain(found.advice)}" if found.advice else ""
+    return f"{line}: {plain(found.seen) or 'not tried'}{advice}"
 
 
 def _openqa(job: Job) -> str:

@@ -118,7 +118,7 @@ class PostgresqlBoard:
                         yield Notice(*msgspec.json.decode(notify.payload, type=list[str]))
                     with gevent.Timeout(QUIET_S, DatabaseAway(AWAY)):
                         connection.execute("SELECT 1")
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise DatabaseAway(AWAY) from error
 
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:

@@ -75,20 +75,30 @@ class Database:
         patience = gevent.Timeout.start_new(PATIENCE_S)
         try:
             yield
-        except (IntegrityError, ProgrammingError):
-            raise
-        except DataError as error:
-            raise InvalidCommand("That holds characters that devmode can't keep.") from error
-        except (DBAPIError, TimeoutError) as error:
-            self._note(type(error).__name__)
-            raise DatabaseAway(AWAY) from error
         except gevent.Timeout as timeout:
             if timeout is not patience:
                 raise
-            self._note("no answer")
-            raise DatabaseAway(AWAY) from timeout
+            self.engine.dispose()
+            raise self._lost("no answer") from timeout
+        except Exception as error:
+            # A connection whose waiting was ended complains in many ways, and for ever.
+            if not patience.pending:
+                self.engine.dispose()
+                raise self._lost("no answer") from error
+            if isinstance(error, IntegrityError | ProgrammingError):
+                raise
+            if isinstance(error, DataError):
+                sentence = "That holds characters that devmode can't keep."
+                raise InvalidCommand(sentence) from error
+            if isinstance(error, DBAPIError | TimeoutError):
+                raise self._lost(type(error).__name__) from error
+            raise
         finally:
             patience.close()
+
+    def _lost(self, trouble: str) -> DatabaseAway:
+        self._note(trouble)
+        return DatabaseAway(AWAY)
 
     def _note(self, trouble: str | None) -> None:
         away = trouble is not None

@@ -35,11 +35,13 @@ log = structlog.stdlib.get_logger(__name__)
 class Lease:
     """The row of this process in `processes`."""
 
-    def __init__(self, database: Database, host: str) -> None:
+    def __init__(self, database: Database, host: str, address: str | None = None) -> None:
         """Prepare a lease that `take` takes."""
         self.process_id = ""
         self._database = database
         self._host = host
+        self._address = address
+        self._timed = (0.0, 0.0)
         self._held_until = 0.0
         self._asked_at = 0.0
         self._lapsed = False
@@ -49,6 +51,12 @@ class Lease:
     def is_held(self) -> bool:
         """Whether this process may still act on what it keeps."""
         return _clock() < self._held_until
+
+    @property
+    def database_time(self) -> float:
+        """What the database's clock shows, near enough: it was asked a second ago."""
+        shown, when = self._timed
+        return shown + _clock() - when
 
     def take(self) -> None:
         """Enter this process among the living, under a name that nobody had before."""
@@ -60,11 +68,15 @@ class Lease:
         self._asked_at = _clock()
         mine = Process.id == self.process_id
         extend = update(Process).values(lease_until=now() + LEASE_S)
+        mine_still = extend.where(mine, Process.lease_until > now())
         with self._database.write() as session:
-            if changed_rows(session, extend.where(mine, Process.lease_until > now())) != 1:
+            lease_until = session.scalar(mine_still.returning(Process.lease_until))
+            if lease_until is None:
                 self._lapsed = True
                 self._held_until = 0.0
             session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
+        if lease_until is not None:
+            self._timed = lease_until - LEASE_S, self._asked_at
         if not self._lapsed:
             self._hold()
         return not self._lapsed
@@ -106,11 +118,14 @@ class Lease:
         self.process_id = uuid.uuid4().hex
         self._asked_at = _clock()
         with self._database.write() as session:
-            session.execute(
-                insert(Process).values(
-                    id=self.process_id, host=self._host, lease_until=now() + LEASE_S
-                )
+            entering = insert(Process).values(
+                id=self.process_id,
+                host=self._host,
+                lease_until=now() + LEASE_S,
+                address=self._address,
             )
+            lease_until = session.scalars(entering.returning(Process.lease_until)).one()
+        self._timed = lease_until - LEASE_S, self._asked_at
         log.info("lease taken", process=self.process_id, pid=os.getpid())
 
     def _hold(self) -> None:

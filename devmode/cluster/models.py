@@ -17,6 +17,8 @@ class Process(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     host: Mapped[str]
     lease_until: Mapped[float] = mapped_column(index=True)
+    address: Mapped[str | None]
+    """Where processes of other hosts reach this one, `HOST:PORT`."""
 
 
 class Change(Base):

@@ -5,7 +5,6 @@ greenlet that reads; who listens must not block or raise.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from devmode.commandserver.conversation import (
     Send,
 )
 from devmode.commandserver.execution import ExecutionState
+from devmode.retries import rest
 
 API_MAJOR = 1
 """The developer mode API that devmode speaks (Interface.pm of os-autoinst)."""
@@ -40,6 +40,8 @@ TICK_S = 0.25
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 LARGEST_MESSAGE = 8 << 20
 """Bytes; a long `die` message comes in every status, hundreds of kilobytes were seen."""
+READ_AT_ONCE = 4096
+"""Bytes; websocket-client asks for a message in three parts, each a call of the kernel."""
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +114,9 @@ class _Bounded(websocket.WebSocket):
         self._read = 0
 
     def _recv(self, bufsize: int) -> bytes:
-        data: bytes = super()._recv(bufsize)  # type: ignore[no-untyped-call]  # as in shutdown()
+        """Read what there is: what is more than was asked for, `frame_buffer` keeps."""
+        ample = max(bufsize, READ_AT_ONCE)
+        data: bytes = super()._recv(ample)  # type: ignore[no-untyped-call]  # as in shutdown()
         self._read += len(data)
         if self._read > LARGEST_MESSAGE:
             raise TooLong
@@ -192,7 +196,7 @@ class Link:
                 self._read()
             except (OSError, websocket.WebSocketException) as error:
                 self._lose(_sentence_for(error))
-            gevent.sleep(random.uniform(0.5, 1) * pause_s)  # noqa: S311 - spreads, no secret
+            rest(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _connect(self) -> None:

@@ -1,34 +1,52 @@
 """What is kept of jobs that have ended: the next job empties the pool directory.
 
-The schedule with its results is a row; the last picture and the ends of the texts are files in a
-folder of the job's own.
+The schedule with its results is a row; the last picture, the ends of the texts and what the modules
+recorded are files in a folder of the job's own.
 """
 
+import fcntl
 import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import gevent
 import msgspec
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster.database import Database
 from devmode.errors import DatabaseAway
 from devmode.jobs.files import contents, opened
-from devmode.jobs.models import KeptJob
-from devmode.jobs.registry import Job, JobState, Module
+from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.models import JobRow, KeptJob
+from devmode.jobs.results import Results
 from devmode.jobs.screenshots import LARGEST, Picture, Place
 
 SWEEP_S = 3600.0
 DAY_S = 86400.0
 PICTURE = "screen.png"
 TEXT = "end-of-"
+RESULTS = "results"
+TURN = "results.turn"
+"""Locked while a process of this host keeps the results; not empty once they are all kept."""
+MEGABYTE = 1_000_000
 
 log = logging.getLogger(__name__)
+
+
+class _KeptModule(msgspec.Struct, array_like=True):
+    name: str
+    category: str
+    result: str
+    run_time_s: int | None = None
+    """Not told by the rows of older versions."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +64,22 @@ class Kept:
 class Archive:
     """Keeps ended jobs for some days; without a folder, their schedules only."""
 
-    def __init__(self, database: Database, folder: Path | None, days: float) -> None:
-        """Keep what ends from now on."""
+    def __init__(
+        self, database: Database, folder: Path | None, days: float, megabytes: float
+    ) -> None:
+        """Keep what ends from now on, and of the results of a job as much as `megabytes`."""
         self._database = database
         self._folder = folder
         self._days = days
+        self._room = int(megabytes * MEGABYTE)
 
     def keep(self, job: Job, picture: Picture | None) -> None:
         """Keep a job that has just ended; every process that saw its end does so, alike."""
         is_kept = picture is not None and self._write(job.id, PICTURE, picture.data)
-        modules = [[module.name, module.category, module.result] for module in job.modules]
+        modules = [
+            [module.name, module.category, module.result, module.run_time_s]
+            for module in job.modules
+        ]
         row = KeptJob(
             job_id=job.id,
             ended_at=job.ended_at or time.time(),
@@ -67,6 +91,9 @@ class Archive:
                 session.merge(row)
         except DatabaseAway:
             log.warning("the schedule of job %d is not kept: the database is away", job.id)
+        except IntegrityError:
+            # Another process was faster, with the same.
+            return
 
     def kept(self, job_ids: Iterable[int]) -> dict[int, Kept]:
         """Return what is kept of these jobs, by number."""
@@ -115,6 +142,31 @@ class Archive:
         files = (self._folder / str(job_id)).glob(f"{TEXT}*")
         return sorted(file.name.removeprefix(TEXT) for file in files if not file.suffix)
 
+    def keep_results(self, job_id: int, files: Iterable[tuple[str, bytes]]) -> bool:
+        """Keep what modules recorded, named as there, as far as there is room for one job's.
+
+        One process of this host does so for all. While another one is at it, return False without
+        asking for any of `files`: it may die, so try again.
+        """
+        if self._folder is None:
+            return True
+        try:
+            with _turn(self._folder / str(job_id) / TURN) as turn:
+                if not turn.read():
+                    self._keep_each(job_id, files)
+                    turn.write("all are kept")
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            log.warning("the results of job %d are not kept: %s", job_id, error.strerror)
+        return True
+
+    def results(self, job_id: int) -> Results | None:
+        """Return what is kept of what modules recorded, None where nothing ever is."""
+        if self._folder is None:
+            return None
+        return Results(partial(opened, self._folder / str(job_id) / RESULTS))
+
     def run(self) -> None:
         """Forget what is too old, every hour, for ever (run in a greenlet)."""
         while True:
@@ -125,30 +177,62 @@ class Archive:
             gevent.sleep(SWEEP_S)
 
     def forget_old(self) -> None:
-        """Remove what has been kept for long enough."""
-        old = KeptJob.ended_at < time.time() - self._days * DAY_S
+        """Remove the jobs that ended long enough ago, and their files on this host."""
+        until = time.time() - self._days * DAY_S
         with self._database.write() as session:
-            for job_id in session.scalars(select(KeptJob.job_id).where(old)).all():
-                if self._folder is not None:
-                    shutil.rmtree(self._folder / str(job_id), ignore_errors=True)
-            session.execute(delete(KeptJob).where(old))
+            # What is kept of a job in the database goes with its row.
+            session.execute(delete(JobRow).where(JobRow.ended_at < until))
+        if self._folder is not None:
+            _remove_older(self._folder, until)
+
+    def _keep_each(self, job_id: int, files: Iterable[tuple[str, bytes]]) -> None:
+        room = self._room
+        for name, data in files:
+            room -= len(data)
+            if room < 0 or not self._write(job_id, f"{RESULTS}/{name}", data):
+                return
 
     def _write(self, job_id: int, name: str, data: bytes) -> bool:
         if self._folder is None:
             return False
-        folder = self._folder / str(job_id)
-        draft = folder / f"{name}.{os.getpid()}"
+        file = self._folder / str(job_id) / name
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._folder / str(job_id)).mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(data)
-            draft.rename(folder / name)
+            draft.rename(file)
         except OSError as error:
             log.warning("%s of job %d is not kept: %s", name, job_id, error.strerror)
             return False
         return True
 
 
+@contextmanager
+def _turn(file: Path) -> Iterator[TextIO]:
+    """Hold a file against other processes: whichever way this one ends, it lets go of it.
+
+    Raises `BlockingIOError` while another one holds it, `OSError`.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.open("a+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        turn.seek(0)
+        yield turn
+
+
+def _remove_older(folder: Path, until: float) -> None:
+    """Remove the folders of jobs that were kept before a time.
+
+    Their rows don't tell which: a process on another host may have removed those.
+    """
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.isdecimal() and entry.stat(follow_symlinks=False).st_mtime < until:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def _kept(row: KeptJob) -> Kept:
-    modules = msgspec.convert(row.modules, list[tuple[str, str, str]])
+    modules = msgspec.convert(row.modules, list[_KeptModule])
     place = Place("kept", str(row.job_id), row.picture_at) if row.picture_at else None
-    return Kept(tuple(Module(*module) for module in modules), place)
+    return Kept(tuple(Module(*msgspec.structs.astuple(module)) for module in modules), place)

@@ -37,11 +37,21 @@ def opened_file(directory: int, name: str) -> int:
     raise OSError(errno.EINVAL, "it is not a regular file")
 
 
+def is_exhaustion(error: OSError) -> bool:
+    """Tell whether this process, or the machine, can open nothing just now: that says nothing."""
+    return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
 def contents(directory: int, name: str, most: int) -> bytes | None:
-    """Read a regular file of at most `most` bytes; None for whatever else there is."""
+    """Read a regular file of at most `most` bytes; None for whatever else there is.
+
+    Raises `OSError` when nothing can be opened at all.
+    """
     try:
         descriptor = opened_file(directory, name)
-    except OSError:
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
         return None
     try:
         if os.fstat(descriptor).st_size > most:
@@ -62,8 +72,12 @@ def beginning(directory: int, name: str, size: int) -> bytes:
 
 
 def json_contents(directory: int, name: str, most: int) -> Any:
-    """Read a JSON file as `contents` does; None when it holds no JSON."""
-    text = contents(directory, name, most)
+    """Read a JSON file as `contents` does; None when it holds no JSON. Raises as that does."""
+    return decoded(contents(directory, name, most))
+
+
+def decoded(text: bytes | None) -> Any:
+    """Decode JSON that anybody may have written; None when it is none."""
     if text is None:
         return None
     try:

@@ -6,13 +6,14 @@ are looked at, since they hold passwords and the token.
 
 import os
 import signal
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import JobNotRunning, NotPermitted
-from devmode.jobs.files import contents, json_contents, opened
+from devmode.jobs.files import contents, is_exhaustion, json_contents, opened
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
@@ -23,6 +24,8 @@ SMALL: Final = 64 << 10
 LARGE: Final = 1 << 20
 RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
+LONGEST_FAILURE: Final = 200
+SETTLED_S: Final = 1.0
 
 
 class UnreadablePool(Exception):
@@ -76,6 +79,8 @@ class PoolReading:
     modules: tuple[ScheduledModule, ...]
     current_module: str | None
     openqa_id: int | None
+    worker_id: int | None
+    """Of the worker in openQA's database."""
     paused: str | None
     """The reason of a pause; pauses on failure are not told here."""
     no_video: bool
@@ -83,24 +88,32 @@ class PoolReading:
     machine_gone: bool
     time_limit_s: int | None
     """MAX_JOB_TIME; None where nothing limits the job."""
+    failure: str | None
+    """Why isotovideo gave up, if it has ended and did."""
 
 
-Results = dict[str, ModuleResult]
-"""Results of modules as an earlier reading found them."""
+@dataclass
+class Schedule:
+    """The test modules as earlier readings of the same job found them."""
+
+    modules: tuple[ScheduledModule, ...] = ()
+    version: tuple[int, int] | None = None
+    """Of the folder of results when they were read; None if it may have changed meanwhile."""
+    results: dict[str, ModuleResult] = field(default_factory=dict)
 
 
-def read_pool(directory: Path, results: Results | None = None) -> PoolReading | None:
+def read_pool(directory: Path, schedule: Schedule | None = None) -> PoolReading | None:
     """Read a pool directory; None while it holds no job.
 
-    What stands in `results`, from an earlier reading, is not read again while its file is the
-    same: most of a long schedule's time would go there. Raises `UnreadablePool`.
+    What `schedule` has from earlier readings is not read again while it is the same: most of the
+    time would go there. Raises `UnreadablePool`.
     """
     try:
         with opened(directory) as pool:
             settings = json_contents(pool, "vars.json", LARGE)
             if not isinstance(settings, dict):
                 return None
-            return _reading(directory, pool, settings, {} if results is None else results)
+            return _reading(directory, pool, settings, schedule or Schedule())
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
@@ -110,8 +123,11 @@ def read_pool(directory: Path, results: Results | None = None) -> PoolReading | 
 
 
 def is_running(directory: Path, process: Isotovideo) -> bool:
-    """Whether that very process still works in the pool directory."""
-    return _isotovideo(directory, process.pid) == process
+    """Whether that very process still works in the pool directory, as far as can be told."""
+    try:
+        return _isotovideo(directory, process.pid) == process
+    except OSError:
+        return True
 
 
 def terminate(directory: Path, process: Isotovideo) -> None:
@@ -137,7 +153,9 @@ def terminate(directory: Path, process: Isotovideo) -> None:
         os.close(descriptor)
 
 
-def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Results) -> PoolReading:
+def _reading(
+    directory: Path, pool: int, settings: dict[str, Any], schedule: Schedule
+) -> PoolReading:
     try:
         token = JobToken(str(settings.get("JOBTOKEN") or ""))
     except ValueError as error:
@@ -145,8 +163,9 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
     status = json_contents(pool, "autoinst-status.json", SMALL)
     job = json_contents(pool, "job.json", LARGE)
     job = job if isinstance(job, dict) else {}
-    modules = _modules(pool, results)
+    modules = _modules(pool, schedule)
     status = status if isinstance(status, dict) else {}
+    process = _process(directory, pool)
     return PoolReading(
         token=token,
         # No database keeps a NUL.
@@ -154,18 +173,42 @@ def _reading(directory: Path, pool: int, settings: dict[str, Any], results: Resu
         port=_port(settings.get("QEMUPORT"), DEFAULT_QEMUPORT) + 1,
         vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
         started_at=_started_at(pool),
-        process=_process(directory, pool),
+        process=process,
         modules=modules,
         current_module=_full_name(status.get("current_test"), modules),
         openqa_id=_integer(job.get("id")),
+        worker_id=_integer(settings.get("WORKER_ID")),
         paused=_reason(status.get("test_execution_paused")),
         no_video=_is_true(settings.get("NOVIDEO")),
         machine_gone=_machine_is_gone(directory, pool),
         time_limit_s=_time_limit(settings, job),
+        failure=_failure(pool) if process is None else None,
     )
 
 
-def _modules(pool: int, results: Results) -> tuple[ScheduledModule, ...]:
+def _modules(pool: int, schedule: Schedule) -> tuple[ScheduledModule, ...]:
+    version = _results_version(pool)
+    if version is None or version != schedule.version:
+        schedule.modules = _read_modules(pool, schedule.results)
+        schedule.version = version
+    return schedule.modules
+
+
+def _results_version(pool: int) -> tuple[int, int] | None:
+    """Tell the folder of results from what it will be after any change in it.
+
+    isotovideo renames into place whatever it writes there (bmwqemu.pm). Clocks of file systems are
+    coarse: what changed just now may change again within the same tick.
+    """
+    try:
+        facts = os.stat("testresults", dir_fd=pool, follow_symlinks=False)
+    except OSError:
+        return None
+    settled = facts.st_mtime < time.time() - SETTLED_S
+    return (facts.st_ino, facts.st_mtime_ns) if settled else None
+
+
+def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:
     try:
         with opened("testresults", pool) as folder:
             order = json_contents(folder, "test_order.json", LARGE)
@@ -179,11 +222,13 @@ def _modules(pool: int, results: Results) -> tuple[ScheduledModule, ...]:
                 ScheduledModule(name, category, _result(folder, name, results))
                 for name, category in modules
             )
-    except OSError:
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
         return ()
 
 
-def _result(folder: int, name: str, results: Results) -> ModuleResult:
+def _result(folder: int, name: str, results: dict[str, ModuleResult]) -> ModuleResult:
     file = f"result-{name}.json"
     try:
         facts = os.stat(file, dir_fd=folder, follow_symlinks=False)
@@ -220,6 +265,17 @@ def _machine_is_gone(directory: Path, pool: int) -> bool:
     return pid is not None and _isotovideo(directory, pid) is None
 
 
+def _failure(pool: int) -> str | None:
+    """What isotovideo left behind of its trouble; no later run removes it (bmwqemu.pm)."""
+    state = json_contents(pool, "base_state.json", SMALL)
+    message = state.get("msg") if isinstance(state, dict) else None
+    if not isinstance(message, str):
+        return None
+    told_at = os.stat("base_state.json", dir_fd=pool, follow_symlinks=False).st_mtime
+    line = " ".join(message.replace("\0", "").split())[:LONGEST_FAILURE]
+    return line if line and told_at >= _started_at(pool) else None
+
+
 def _pid(pool: int, name: str) -> int | None:
     text = contents(pool, name, 64)
     pid = _integer((text or b"").decode("ascii", "replace").strip())
@@ -244,7 +300,9 @@ def _isotovideo(directory: Path, pid: int) -> Isotovideo | None:
         if not os.path.samefile(f"/proc/{pid}/cwd", directory):
             return None
         stat_line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
         return None
     # The process' name may hold spaces and parentheses; the fields proper follow the last one.
     fields = stat_line.rpartition(")")[2].split()

@@ -1,112 +1,42 @@
-"""The registry: which jobs run on this host, found by looking into the pool directories."""
+"""The registry: which jobs run: by the pool directories of this host, by what other hosts tell of
+theirs, and by openQA instances.
+
+A job that is known in several ways is one.
+"""
 
 import contextlib
 import glob
-import hashlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 
-import gevent
 from gevent.event import Event
 from gevent.lock import RLock
-from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
-from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.database import Database
 from devmode.cluster.notices import Notices
 from devmode.commandserver.address import Address, JobToken
-from devmode.errors import DatabaseAway, JobNotFound, JobNotRunning, TextNotFound
-from devmode.jobs.models import JobRow
+from devmode.errors import DatabaseAway, TextNotFound
+from devmode.jobs.breath import breathe
+from devmode.jobs.job import NOWHERE, Job, JobState, Module
+from devmode.jobs.openqa import OPENQA, OPENQA_JOB, hash_of, summary
 from devmode.jobs.pool import (
-    Isotovideo,
     PoolReading,
-    Results,
+    Schedule,
     ScheduledModule,
     UnreadablePool,
     is_running,
     read_pool,
-    terminate,
 )
+from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
+from devmode.jobs.rows import JOB, JobRows
 
 SCAN_S = 0.5
 """A job appears, and is known to have ended, within about two of these."""
-RECENT_S = 24 * 3600.0
-"""How long ended jobs stay in the list."""
-
-LARGEST_ID = 2**31 - 1
-JOB = "job"
-"""Topic: this job appeared or ended."""
 
 log = logging.getLogger(__name__)
-
-
-class JobState(Enum):
-    """Whether a job's isotovideo runs."""
-
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class Module:
-    """One test module of a job's schedule."""
-
-    name: str
-    category: str
-    result: str
-    run_time_s: int | None = None
-    version: str = ""
-    """Changes whenever the module has told new steps."""
-
-    @property
-    def full_name(self) -> str:
-        """The name that means this module and not its post-fail hook too (basetest.pm)."""
-        return f"{self.category}-{self.name}"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of isotovideo, as it was at the last look."""
-
-    id: int
-    name: str
-    state: JobState
-    pool_directory: Path
-    started_at: float
-    ended_at: float | None = None
-    result: str | None = None
-    modules: tuple[Module, ...] = ()
-    current_module: str | None = None
-    address: Address | None = None
-    vnc: str | None = None
-    process: Isotovideo | None = None
-    openqa_id: int | None = None
-    paused: str | None = None
-    """The reason of a pause as its pool directory tells it: not that of a pause on failure."""
-    no_video: bool = False
-    machine_gone: bool = False
-    time_limit_s: int | None = None
-
-    @property
-    def done(self) -> int:
-        """How many modules have a result."""
-        return sum(module.result not in ("", "none", "running") for module in self.modules)
-
-    @property
-    def failed(self) -> int:
-        """How many modules have failed."""
-        return sum(module.result == "fail" for module in self.modules)
-
-    def terminate(self) -> None:
-        """Tell the isotovideo to end; raise `JobNotRunning` or `NotPermitted`."""
-        if self.process is None:
-            raise JobNotRunning("The job has ended already.")
-        terminate(self.pool_directory, self.process)
-
 
 OnChange = Callable[[Job], None]
 
@@ -117,11 +47,11 @@ class _Run:
 
     token_hash: str
     job: Job
-    results: Results
+    schedule: Schedule
 
     def is_told_by(self, reading: PoolReading) -> bool:
         """Whether a reading is of this very run: a hand-started isotovideo keeps its token."""
-        same = (self.token_hash, self.job.process) == (_hash(reading), reading.process)
+        same = (self.token_hash, self.job.process) == (hash_of(reading.token), reading.process)
         return same and reading.process is not None
 
 
@@ -133,21 +63,33 @@ class Registry:
     """
 
     def __init__(
-        self, database: Database, notices: Notices, globs: tuple[str, ...], host: str
+        self,
+        database: Database,
+        notices: Notices,
+        remote: RemoteJobs,
+        globs: tuple[str, ...],
+        host: str,
     ) -> None:
-        """Look into the directories that `globs` name, on this host."""
-        self._database = database
-        self._notices = notices
+        """Look into the directories that `globs` name, on this host, and at `remote` jobs."""
+        self._rows = JobRows(database, notices, host)
         self._globs = globs
-        self._host = host
+        self.host = host
+        self._remote = remote
         self._running: dict[Path, _Run] = {}
+        self._told: dict[int, Job] = {}
+        """The jobs that run in pool directories of other hosts, as those tell."""
+        self._elsewhere: dict[int, Job] = {}
+        """The jobs that run in pool directories that no devmode has looked into."""
         self._directories: dict[int, Path] = {}
         """Where each running job is, by its number."""
         self._problems: dict[Path, str] = {}
         self._listeners: list[OnChange] = []
         self._due = Event()
         self._looking = RLock()
-        notices.listen(JOB, lambda _job_id: self._due.set())
+        for topic in (JOB, OPENQA_JOB):
+            notices.listen(topic, lambda subject: self._look_soon(int(subject)))
+        notices.listen(OPENQA, lambda _url: self._look_anew())
+        notices.when_missed(self._look_anew)
 
     def listen(self, listener: OnChange) -> None:
         """Call `listener` with every job that appeared, changed or ended."""
@@ -155,33 +97,69 @@ class Registry:
 
     def running(self) -> list[Job]:
         """Return the jobs that run, the newest first."""
-        jobs = (run.job for run in self._running.values())
-        return sorted(jobs, key=lambda job: job.id, reverse=True)
+        here = {job.id: job for job in self.running_here()}
+        # One that has just been found here is elsewhere too until that is looked at again.
+        jobs = {**self._elsewhere, **self._told, **here}
+        return [jobs[job_id] for job_id in sorted(jobs, reverse=True)]
+
+    def running_here(self) -> list[Job]:
+        """Return the jobs that run on this host."""
+        return [run.job for run in self._running.values()]
+
+    def is_here(self, job: Job) -> bool:
+        """Tell whether a job's files are on this host, as far as any devmode knows of them."""
+        return job.host in (self.host, "")
+
+    def hear(self, job: Job) -> None:
+        """Take what the registry of another host says of a job there."""
+        if self._told.get(job.id) == job:
+            return
+        if job.state is JobState.RUNNING:
+            self._told[job.id] = job
+        else:
+            self._told.pop(job.id, None)
+        self._tell(job)
+
+    def heard_from(self, host: str) -> list[Job]:
+        """Return the jobs that run on another host, as far as it told."""
+        return [job for job in self._told.values() if job.host == host]
 
     def ended(self, most: int = 20) -> list[Job]:
         """Return the jobs that ended lately, the newest first."""
-        query = (
-            select(JobRow)
-            .where(JobRow.ended_at > time.time() - RECENT_S)
-            .order_by(JobRow.id.desc())
-            .limit(most)
-        )
-        with self._database.read() as session:
-            return [_from_row(row) for row in session.scalars(query)]
+        return self._rows.ended(most)
+
+    def ended_before(self, job_id: int, words: str, most: int) -> list[Job]:
+        """Return ended jobs, the newest first; as `JobRows` does."""
+        return self._rows.ended_before(job_id, words, most)
 
     def get(self, job_id: int) -> Job:
         """Return a job, ended ones too; raise `JobNotFound`."""
         known = self._found(job_id)
         if known is not None:
             return known
-        with self._database.read() as session:
-            row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
-        if row is None:
-            raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
-        if row.ended_at is None and row.host == self._host:
-            # Another process of this host was faster.
+        job = self.recorded(job_id)
+        if job.state is JobState.RUNNING and self.is_here(job):
+            # Another process was faster.
+            self._remote.outdate(job_id)
             self.scan()
-        return self._found(job_id) or _from_row(row)
+        return self._found(job_id) or job
+
+    def recorded(self, job_id: int) -> Job:
+        """Return a job as the database knows it, without what is read or told; as `get` does."""
+        job = self._rows.get(job_id)
+        unheard = job.state is JobState.RUNNING and not self.is_here(job)
+        return replace(job, host_away=unheard)
+
+    def of_openqa(self, openqa_id: int, url: str | None) -> Job:
+        """Return the job that the openQA at `url`, None for any, gave this number.
+
+        The newest if several did, as where only pool directories tell of jobs: those do not say
+        whose the number is. Raises `JobNotFound`.
+        """
+        for job in self.running():
+            if job.openqa_id == openqa_id and (url is None or job.openqa_url in (None, url)):
+                return job
+        return self.get(self._rows.number_of(openqa_id, url))
 
     def token_in_pool(self, job_id: int) -> JobToken:
         """Return the job's token, which has to be masked in what its pool directory holds.
@@ -189,12 +167,15 @@ class Registry:
         Raises `JobNotFound`, and `TextNotFound` if the directory is another run's by now.
         """
         job = self.get(job_id)
+        if job.pool_directory == NOWHERE:
+            raise TextNotFound(
+                "It lies in the job's pool directory, which is not on this machine. It is shown"
+                " here once devmode runs on the worker's host too."
+            )
         if job.address is not None:
             return job.address.token
-        with self._database.read() as session:
-            row = session.get(JobRow, job_id)
-        reading = self._read(job.pool_directory, {})
-        if reading and row and (row.token_hash, row.started_at) == _identity(reading):
+        reading = self._read(job.pool_directory, Schedule())
+        if reading and self._rows.is_of(job_id, reading):
             return reading.token
         raise TextNotFound("The pool directory holds another job by now, or none.")
 
@@ -210,37 +191,80 @@ class Registry:
     def scan(self) -> None:
         """Look into every pool directory once and tell what changed."""
         with self._looking:
+            # Pool directories are looked at all the same.
+            with contextlib.suppress(DatabaseAway):
+                self._remote.read()
             seen = {Path(found) for pattern in self._globs for found in glob.iglob(pattern)}
             for directory in seen | self._running.keys():
                 self._look(directory)
-                gevent.sleep(0)
+                breathe()
             for directory in self._problems.keys() - seen:
                 del self._problems[directory]
+            self._look_elsewhere()
 
     def end_forgotten(self) -> None:
         """Note the end of jobs that ended while no devmode looked: call it once, at the start.
 
         Only what had begun before this scan: another process may see one begin meanwhile.
         """
-        going_on = (JobRow.host == self._host, JobRow.ended_at.is_(None))
-        with self._database.read() as session:
-            begun = set(session.scalars(select(JobRow.id).where(*going_on)))
+        begun = self._rows.running()
         self.scan()
-        forgotten = JobRow.id.in_(begun - self._directories.keys())
-        with self._database.write() as session:
-            session.execute(
-                update(JobRow)
-                .where(*going_on, forgotten)
-                .values(ended_at=time.time(), result="ended while devmode did not run")
-            )
+        self._rows.end_forgotten(begun - self._directories.keys() - self._elsewhere.keys())
 
     def _found(self, job_id: int) -> Job | None:
         directory = self._directories.get(job_id)
-        return self._running[directory].job if directory is not None else None
+        if directory is not None:
+            return self._running[directory].job
+        return self._told.get(job_id) or self._elsewhere.get(job_id)
+
+    def _look_soon(self, job_id: int) -> None:
+        self._remote.outdate(job_id)
+        self._due.set()
+
+    def _look_anew(self) -> None:
+        self._remote.outdate_all()
+        self._due.set()
+
+    def _look_elsewhere(self) -> None:
+        """Look what the openQA instances say, apart from what pool directories say better."""
+        parts = self._remote.read()
+        known_better = self._directories.keys() | self._told.keys()
+        for job_id in self._elsewhere.keys() & known_better:
+            del self._elsewhere[job_id]
+        others = parts.keys() - known_better
+        news = [job_id for job_id in others if self._part_taken(job_id) is not parts[job_id]]
+        for count, job_id in enumerate(news, 1):
+            self._take_elsewhere(_job_elsewhere(job_id, parts[job_id]))
+            if count % BATCH == 0:
+                breathe()
+        for job_id in self._elsewhere.keys() - parts.keys():
+            self._end_elsewhere(self._elsewhere[job_id])
+
+    def _part_taken(self, job_id: int) -> OpenqaPart | None:
+        job = self._elsewhere.get(job_id)
+        return job.openqa if job else None
+
+    def _take_elsewhere(self, job: Job) -> None:
+        is_new = self._elsewhere.get(job.id) != job
+        self._elsewhere[job.id] = job
+        if is_new:
+            self._tell(job)
+
+    def _end_elsewhere(self, job: Job) -> None:
+        """Tell the end of a job that no openQA tells of any more, once its row says so.
+
+        Until then it runs in a pool directory of another machine.
+        """
+        row = self._rows.find(job.id)
+        if row is not None and row.state is JobState.RUNNING:
+            return
+        del self._elsewhere[job.id]
+        at, result = (row.ended_at, row.result) if row else (time.time(), None)
+        self._tell(_ended(job, at, result, job.modules))
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)
-        reading = self._read(directory, run.results if run else {})
+        reading = self._read(directory, run.schedule if run else Schedule())
         if run is not None and (reading is None or not run.is_told_by(reading)):
             # vars.json is missing for a moment whenever isotovideo rewrites it.
             if reading is None and _still_runs(run.job):
@@ -254,16 +278,16 @@ class Registry:
         else:
             self._go_on(run, reading)
 
-    def _read(self, directory: Path, results: Results) -> PoolReading | None:
+    def _read(self, directory: Path, schedule: Schedule) -> PoolReading | None:
         try:
-            return read_pool(directory, results)
+            return read_pool(directory, schedule)
         except UnreadablePool as error:
             self._tell_problem(directory, str(error))
             return None
 
     def _begin(self, directory: Path, reading: PoolReading) -> None:
-        job = self._job(directory, reading, self._enter(directory, reading))
-        self._running[directory] = _Run(_hash(reading), job, {})
+        job = self._job(directory, reading, self._rows.enter(directory, reading))
+        self._running[directory] = _Run(hash_of(reading.token), job, Schedule())
         self._directories[job.id] = directory
         self._tell(job)
 
@@ -274,6 +298,7 @@ class Registry:
             self._tell(job)
 
     def _job(self, directory: Path, reading: PoolReading, job_id: int) -> Job:
+        part = self._remote.known(job_id)
         return Job(
             id=job_id,
             name=reading.name,
@@ -283,72 +308,31 @@ class Registry:
             modules=tuple(_module(m) for m in reading.modules),
             current_module=reading.current_module,
             address=Address("127.0.0.1", reading.port, reading.token),
-            vnc=f"{self._host}:{reading.vnc}",
+            vnc=f"{self.host}:{reading.vnc}",
             process=reading.process,
             openqa_id=reading.openqa_id,
+            worker_id=reading.worker_id,
             paused=reading.paused,
             no_video=reading.no_video,
             machine_gone=reading.machine_gone,
             time_limit_s=reading.time_limit_s,
+            openqa_url=part.url if part else None,
+            openqa=part,
+            host=self.host,
         )
-
-    def _enter(self, directory: Path, reading: PoolReading) -> int:
-        """Find the row of a job that another devmode process saw, or make it."""
-        try:
-            return self._enter_row(directory, reading)
-        except IntegrityError:
-            # Another process saw it in the same moment.
-            return self._enter_row(directory, reading)
-
-    def _enter_row(self, directory: Path, reading: PoolReading) -> int:
-        same = (
-            JobRow.host == self._host,
-            JobRow.pool_directory == str(directory),
-            JobRow.token_hash == _hash(reading),
-            JobRow.started_at == reading.started_at,
-        )
-        with self._database.write() as session:
-            row = session.scalar(select(JobRow).where(*same))
-            if row is None:
-                row = JobRow(
-                    host=self._host,
-                    pool_directory=str(directory),
-                    token_hash=_hash(reading),
-                    openqa_id=reading.openqa_id,
-                    name=reading.name,
-                    started_at=reading.started_at,
-                )
-                session.add(row)
-                session.flush()
-                self._notices.publish(session, JOB, row.id)
-            row.ended_at = row.result = None
-            return row.id
 
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
-        modules = run.job.modules
-        if last is not None and last.process is None and run.token_hash == _hash(last):
-            modules = tuple(_module(m) for m in last.modules)
-        ended = replace(
-            run.job,
-            state=JobState.ENDED,
-            ended_at=time.time(),
-            result=_summary(modules),
-            modules=modules,
-            address=None,
-            vnc=None,
-            process=None,
-        )
-        self._write_end(ended)
+        modules, failure = run.job.modules, None
+        if last is not None and last.process is None and run.token_hash == hash_of(last.token):
+            modules, failure = tuple(_module(m) for m in last.modules), last.failure
+        result = summary([module.result for module in modules])
+        if failure is not None:
+            result = f"{result}: {failure}"
+        ended = _ended(run.job, time.time(), result, modules)
+        self._rows.end(ended)
+        self._remote.outdate(ended.id)
         del self._running[directory], self._directories[run.job.id]
         self._tell(ended)
-
-    def _write_end(self, job: Job) -> None:
-        """Note the end of a job, unless another process has done so."""
-        going_on = update(JobRow).where(JobRow.id == job.id, JobRow.ended_at.is_(None))
-        end = going_on.values(ended_at=job.ended_at, result=job.result)
-        with self._database.write() as session:
-            if changed_rows(session, end) == 1:
-                self._notices.publish(session, JOB, job.id)
 
     def _tell(self, job: Job) -> None:
         for listener in self._listeners:
@@ -369,30 +353,34 @@ def _still_runs(job: Job) -> bool:
     return job.process is not None and is_running(job.pool_directory, job.process)
 
 
-def _hash(reading: PoolReading) -> str:
-    return hashlib.sha256(reading.token.reveal().encode()).hexdigest()
-
-
-def _identity(reading: PoolReading) -> tuple[str, float]:
-    return _hash(reading), reading.started_at
-
-
-def _summary(modules: tuple[Module, ...]) -> str:
-    failed = sum(module.result == "fail" for module in modules)
-    unfinished = sum(module.result not in ("ok", "softfail", "fail", "skip") for module in modules)
-    if unfinished:
-        return f"stopped early, {unfinished} of {len(modules)} modules without a result"
-    return f"{failed} of {len(modules)} modules failed" if failed else "passed"
-
-
-def _from_row(row: JobRow) -> Job:
+def _job_elsewhere(job_id: int, part: OpenqaPart) -> Job:
+    facts = part.facts
     return Job(
-        id=row.id,
-        name=row.name,
-        state=JobState.RUNNING if row.ended_at is None else JobState.ENDED,
-        pool_directory=Path(row.pool_directory),
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        result=row.result,
-        openqa_id=row.openqa_id,
+        id=job_id,
+        name=facts.name,
+        state=JobState.RUNNING,
+        pool_directory=NOWHERE,
+        started_at=facts.started_at,
+        modules=tuple(Module(name, category, result) for name, category, result in facts.modules),
+        address=part.address,
+        vnc=part.vnc,
+        openqa_id=part.id,
+        worker_id=facts.worker_id,
+        openqa_url=part.url,
+        openqa=part,
+        time_limit_s=facts.time_limit_s,
+    )
+
+
+def _ended(job: Job, at: float | None, result: str | None, modules: tuple[Module, ...]) -> Job:
+    return replace(
+        job,
+        state=JobState.ENDED,
+        ended_at=at,
+        result=result,
+        modules=modules,
+        address=None,
+        vnc=None,
+        process=None,
+        openqa=None,
     )

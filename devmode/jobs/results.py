@@ -1,14 +1,16 @@
-"""Reads what test modules recorded: the folder `testresults` of a pool directory."""
+"""Reads what test modules recorded: the folder `testresults` of a pool directory, or what was kept
+of one.
+"""
 
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
-from devmode.jobs.files import beginning, contents, json_contents, opened
+from devmode.jobs.files import beginning, contents, decoded, opened
 from devmode.jobs.steps import LARGEST, Step, is_result_file, read_steps
 from devmode.jobs.texts import require_job
 
@@ -21,31 +23,37 @@ _SIZE = struct.Struct(">8s8xII")
 """The beginning of a PNG: its mark, and width and height after the head of the first chunk."""
 
 
+Open = Callable[[], AbstractContextManager[int]]
+
+
 class Results:
-    """The results of one job."""
+    """The results of one job.
 
-    def __init__(self, directory: Path, token: JobToken) -> None:
-        """Read from a pool directory while it is that of the job that `token` belongs to."""
-        self._directory = directory
-        self._token = token
+    Every method raises `TextNotFound` if the results can't be read, or are another job's.
+    """
 
-    def steps(self, module: str) -> tuple[Step, ...]:
-        """Return the steps of a module by its short name, none if it has not told them yet.
+    def __init__(self, open_folder: Open) -> None:
+        """Read from the folder that `open_folder` opens; it raises `OSError`, `TextNotFound`."""
+        self._open_folder = open_folder
 
-        Raises `TextNotFound` if the directory can't be read, or is another job's.
-        """
+    def record(self, module: str) -> bytes | None:
+        """Return what a module has told, by its short name, as JSON; None if it has not yet."""
         if "/" in module or "\0" in module or len(module) > 200:
             raise TextNotFound("There is no such module.")
         with self._opened() as results:
-            return read_steps(json_contents(results, f"result-{module}.json", LARGEST_RESULT))
+            return contents(results, record_file(module), LARGEST_RESULT)
+
+    def steps(self, module: str) -> tuple[Step, ...]:
+        """Return the steps of a module by its short name, none if it has not told them yet."""
+        return read_steps(decoded(self.record(module)))
 
     def picture(self, name: str) -> bytes:
-        """Return a screenshot as PNG; raise `TextNotFound`."""
+        """Return a screenshot as PNG."""
         with self._opened() as results:
             return _picture(results, name)
 
     def thumbnail(self, name: str) -> bytes:
-        """Return a small picture of a screenshot as PNG; raise `TextNotFound`."""
+        """Return a small picture of a screenshot as PNG."""
         with self._opened() as results, opened(THUMBNAILS, results) as thumbnails:
             return _picture(thumbnails, name)
 
@@ -54,28 +62,86 @@ class Results:
         try:
             with self._opened() as results:
                 header = beginning(results, name, _SIZE.size)
-            begin, width, height = _SIZE.unpack(header)
-        except (TextNotFound, struct.error):
+        except TextNotFound:
             return 0, 0
-        known = begin == _PNG and is_result_file(name)
-        return (min(width, LARGEST), min(height, LARGEST)) if known else (0, 0)
+        return size_of(header) if is_result_file(name) else (0, 0)
 
     def text(self, name: str) -> bytes:
-        """Return a text as it is, not masked; raise `TextNotFound`."""
+        """Return a text as it is, not masked unless it was kept so."""
         with self._opened() as results:
             return _file(results, name, LARGEST_TEXT)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
         try:
-            with opened(self._directory) as pool:
-                require_job(pool, self._token)
-                with opened("testresults", pool) as results:
-                    yield results
+            with self._open_folder() as results:
+                yield results
         except FileNotFoundError:
             raise TextNotFound("There are no results yet, or no longer.") from None
         except OSError as error:
             raise TextNotFound(f"The results can't be read: {error.strerror}.") from error
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    """Return width and height of a PNG by its beginning; nothing by nothing if it is none."""
+    try:
+        begin, width, height = _SIZE.unpack(picture[: _SIZE.size])
+    except struct.error:
+        return 0, 0
+    return (min(width, LARGEST), min(height, LARGEST)) if begin == _PNG else (0, 0)
+
+
+def results_in_pool(directory: Path, token: JobToken) -> Results:
+    """Return the results in a pool directory while that is the job's that `token` belongs to."""
+
+    @contextmanager
+    def open_folder() -> Iterator[int]:
+        with opened(directory) as pool:
+            require_job(pool, token)
+            with opened("testresults", pool) as results:
+                yield results
+
+    return Results(open_folder)
+
+
+def record_file(module: str) -> str:
+    """Name the file of what a module has told."""
+    return f"result-{module}.json"
+
+
+def worth_keeping(results: Results, modules: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield files of the results of these modules, the most worth keeping first.
+
+    That is what each module has told; then what belongs to steps that did not go well; then the
+    texts of the others, and at last their screenshots. Raises `TextNotFound` when all has gone.
+    """
+    steps: list[Step] = []
+    for module in modules:
+        record = results.record(module)
+        if record is not None:
+            steps += read_steps(decoded(record))
+            yield record_file(module), record
+    bad = [step for step in steps if step.result in ("fail", "softfail")]
+    good = [step for step in steps if step.result not in ("fail", "softfail")]
+    yield from _texts(results, bad)
+    yield from _screenshots(results, bad)
+    yield from _texts(results, good)
+    yield from _screenshots(results, good)
+
+
+def _texts(results: Results, steps: Iterable[Step]) -> Iterator[tuple[str, bytes]]:
+    for step in steps:
+        with suppress(TextNotFound):
+            if step.text:
+                yield step.text, results.text(step.text)
+
+
+def _screenshots(results: Results, steps: Iterable[Step]) -> Iterator[tuple[str, bytes]]:
+    for step in steps:
+        with suppress(TextNotFound):
+            if step.screenshot:
+                yield step.screenshot, results.picture(step.screenshot)
+                yield f"{THUMBNAILS}/{step.screenshot}", results.thumbnail(step.screenshot)
 
 
 def _picture(folder: int, name: str) -> bytes:

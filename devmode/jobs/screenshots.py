@@ -28,8 +28,10 @@ RESULTS: Final = "testresults"
 LARGEST: Final = 8 << 20
 LARGEST_SIDE: Final = 16384
 MOST_RESULTS: Final = 20_000
+MOST_HELD: Final = 20
 _SCREENSHOT = re.compile(r"[0-9]{0,12}\.[0-9]{1,9}\.png")
 _RESULT = re.compile(r"[\w.-]{1,200}-[0-9]{1,6}\.png")
+_HELD = re.compile(r"devmode-[0-9a-f]{18}\.png")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -63,13 +65,22 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, in pixels."""
-        return int.from_bytes(self.data[16:20], "big"), int.from_bytes(self.data[20:24], "big")
+        return _sides(self.data)
 
     @property
     def is_whole(self) -> bool:
         """Whether this is a PNG from its signature to its end, of a size that a screen can have."""
-        framed = self.data.startswith(_SIGNATURE) and self.data.endswith(_END)
-        return framed and all(0 < side <= LARGEST_SIDE for side in self.size)
+        return is_whole(self.data)
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether this is a PNG from its signature to its end, of a size that a screen can have."""
+    framed = data.startswith(_SIGNATURE) and data.endswith(_END)
+    return framed and all(0 < side <= LARGEST_SIDE for side in _sides(data))
+
+
+def _sides(data: bytes) -> tuple[int, int]:
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
 def live_place(directory: Path) -> Place | None:
@@ -109,6 +120,30 @@ def read_picture(directory: Path, place: Place) -> Picture | None:
         return None
     picture = Picture(data or b"", place)
     return picture if picture.is_whole else None
+
+
+def hold_picture(directory: Path, place: Place) -> str:
+    """Hold a picture among the results for who wants to make something of it; return its name.
+
+    A live picture is gone as soon as there is a newer one. The oldest ones that are held make room
+    for others; the next job removes all of them. Raises `OSError`.
+    """
+    if place.folder == RESULTS:
+        return place.name
+    name = f"devmode-{place.version}.png"
+    with (
+        opened(directory) as pool,
+        opened(place.folder, pool) as folder,
+        opened(RESULTS, pool) as results,
+    ):
+        with suppress(FileExistsError):
+            os.link(place.name, name, src_dir_fd=folder, dst_dir_fd=results, follow_symlinks=False)
+        held = sorted(_files(results, _HELD), key=lambda file: file[1])
+        for old, _written_at in held[:-MOST_HELD]:
+            # Another process may be at the same.
+            with suppress(FileNotFoundError):
+                os.unlink(old, dir_fd=results)
+    return name
 
 
 def request_mark(secret: str) -> bytes:

@@ -26,6 +26,8 @@ END: Final = 64 << 10
 _FINGERPRINT: Final = 64
 """As many of the last bytes read are read again, to notice that a file was written anew."""
 _FILES = {LOG: "autoinst-log.txt", SERIAL: SERIAL}
+EXPECTED: Final = tuple(_FILES)
+"""The texts that every job has, sooner or later."""
 _CONSOLE = re.compile(r"virtio_console\w{0,40}", re.ASCII)
 _LARGEST_VARIABLES: Final = 1 << 20
 

@@ -1,12 +1,15 @@
 """The list of jobs: a line for each that runs or ended lately, what waits for a person first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from devmode.commandserver.link import LinkState
 from devmode.jobs.archive import Archive, Kept
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.openqa import PASSED
+from devmode.jobs.registry import Registry
+from devmode.jobs.rows import LARGEST_ID
 from devmode.live.screens import Screens
 from devmode.live.timeline import moment
 from devmode.sessions.links import Links, Listening
@@ -14,6 +17,8 @@ from devmode.sessions.store import SessionFacts, Store
 
 PACE_S = 1.0
 """How often the list is told anew, at most."""
+PAGE = 50
+"""How many jobs that ended are listed at once."""
 _LOST = (LinkState.RECONNECTING, LinkState.UNRESPONSIVE)
 _RANKS = {"paused": 0, "trouble": 1, "running": 2, "ended": 3}
 MINE = "mine"
@@ -45,6 +50,15 @@ class JobLine:
         """Whether it runs, `running` or `ended`."""
         return "ended" if self.kind == "ended" else "running"
 
+    @property
+    def word(self) -> str:
+        """Its kind, or how it went if that is known: `passed` or `failed`."""
+        if self.kind != "ended":
+            return self.kind
+        if self.failed:
+            return "failed"
+        return PASSED if self.detail == PASSED else "ended"
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -66,6 +80,16 @@ class Filter:
         )
 
 
+@dataclass(frozen=True)
+class Page:
+    """Which of the jobs that ended somebody wants to see."""
+
+    before: int = LARGEST_ID
+    """Only those with smaller numbers."""
+    text: str = ""
+    """Only those with these words in their names."""
+
+
 class Dashboard:
     """Composes the lines, and keeps a link to every running job while somebody watches them."""
 
@@ -83,15 +107,19 @@ class Dashboard:
     def lines(self) -> list[JobLine]:
         """Return a line for each job, what waits for a person first, then the newest."""
         owners = self._store.sessions()
-        ended = self._registry.ended()
-        kept = self._archive.kept([job.id for job in ended])
         lines = [self._running(job, owners.get(job.id)) for job in self._registry.running()]
-        lines += [_ended(job, kept.get(job.id)) for job in ended]
+        lines += self._ended(self._registry.ended())
         return sorted(lines, key=lambda line: (_RANKS[line.kind], -line.id))
+
+    def ended(self, page: Page) -> tuple[list[JobLine], Page | None]:
+        """Return the lines of jobs that ended, the newest first, and the page of older ones."""
+        jobs = self._registry.ended_before(page.before, page.text, PAGE + 1)
+        older = replace(page, before=jobs[PAGE - 1].id) if len(jobs) > PAGE else None
+        return self._ended(jobs[:PAGE]), older
 
     def watch(self, touch: Callable[[], None]) -> None:
         """Have `touch` called when anything happens in any job that runs now."""
-        running = {job.id: job for job in self._registry.running()}
+        running = {job.id: job for job in self._registry.running() if job.address is not None}
         for job_id in self._listenings.keys() - running.keys():
             self._listenings.pop(job_id).stop()
         for job_id in running.keys() - self._listenings.keys():
@@ -101,6 +129,10 @@ class Dashboard:
         """Let the links go: nobody watches any more."""
         while self._listenings:
             self._listenings.popitem()[1].stop()
+
+    def _ended(self, jobs: list[Job]) -> list[JobLine]:
+        kept = self._archive.kept([job.id for job in jobs])
+        return [_ended_line(job, kept.get(job.id)) for job in jobs]
 
     def _running(self, job: Job, facts: SessionFacts | None) -> JobLine:
         link = self._links.of(job.id)
@@ -117,7 +149,7 @@ class Dashboard:
             done=job.done,
             failed=job.failed,
             total=len(job.modules),
-            detail=(trouble or paused or "").strip(),
+            detail=(trouble or paused or job.obstacle or "").strip(),
             owner=facts.developer if facts and facts.open else None,
             started_at=moment(job.started_at),
             ended_at=None,
@@ -126,7 +158,7 @@ class Dashboard:
         )
 
 
-def _ended(job: Job, kept: Kept | None) -> JobLine:
+def _ended_line(job: Job, kept: Kept | None) -> JobLine:
     if kept is not None:
         job = kept.restore(job)
     return JobLine(

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from devmode.live.lines import Line, Lines, gap
+from devmode.live.lines import Line, gap, lines_of
 from devmode.live.masking import Masker
 
 BEFORE: Final = 24 << 10
@@ -26,11 +26,7 @@ def lines_around(offset: int, masker: Masker, file: int) -> list[Line]:
     if start:
         rest = data.partition(b"\n")[2]
         start, data = start + len(data) - len(rest), rest
-    cutter = Lines(start)
-    lines = cutter.feed(masker.feed(data))
-    unfinished = cutter.unfinished()
-    if unfinished:
-        lines.append(unfinished)
+    lines = lines_of(masker.feed(data), start)
     here = bisect_left(lines, offset, key=lambda line: line.start)
     return _with_gaps(lines[max(0, here - MOST_LINES) : here + MOST_LINES], start, size)
 

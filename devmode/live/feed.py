@@ -5,6 +5,8 @@ States are replaced, never queued: a viewer that reads slowly gets the newest, n
 
 import contextlib
 import logging
+import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -18,15 +20,19 @@ from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.errors import DatabaseAway, DevmodeError
 from devmode.jobs.archive import Archive
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import Picture
+from devmode.jobs.uploads import UPLOADS, Progress, Uploads
 from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
+from devmode.live.renderings import Renderings, Shown
 from devmode.live.screens import Screens
 from devmode.live.subscription import DASHBOARD, News, Regions, Subscription
 from devmode.live.timeline import moment
 from devmode.live.view import Audience, LiveView, Session
+from devmode.openqa.developers import Developers
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store
@@ -39,8 +45,6 @@ FIRST_STATUS_S = 0.5
 
 log = logging.getLogger(__name__)
 
-Shown = dict[str, object]
-"""All that the html of each region depends on: where that is equal, nothing is rendered again."""
 Render = Callable[[LiveView, Audience, Shown], tuple[Shown, Regions]]
 """Renders the regions of a view that show something else to an audience than they did last."""
 RenderJobs = Callable[[list[JobLine], Shown], tuple[Shown, Regions]]
@@ -52,6 +56,7 @@ class _Recorded:
 
     session: SessionFacts | None = None
     events: tuple[EventFacts, ...] = ()
+    uploads: Progress | None = None
     is_old: bool = False
     """The database can't be reached; this is what it said last."""
 
@@ -66,10 +71,21 @@ class _Channel:
     changed: bool = False
     serving: bool = False
     """Whether a greenlet tells what changed; there is none while nothing happens."""
+    told_at: float = -math.inf
+    """When something was told last, by the monotonic clock."""
     recorded: _Recorded = field(default_factory=_Recorded)
     looking_again: "gevent.Greenlet[..., None]" = field(default_factory=gevent.Greenlet)
     outdated: bool = True
     """Whether `recorded` has to be read again."""
+
+    def rest_s(self, pace_s: float) -> float:
+        """Return how long to wait so that nobody is told more often than every `pace_s`."""
+        return max(0.0, self.told_at + pace_s - time.monotonic())
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a change can be told now, by whoever notices it."""
+        return not (self.serving or self.outdated or self.rest_s(BREATH_S))
 
 
 class Feed:
@@ -84,6 +100,8 @@ class Feed:
         attendance: Attendance,
         screens: Screens,
         archive: Archive,
+        uploads: Uploads,
+        developers: Developers,
         render: Render,
         render_jobs: RenderJobs,
     ) -> None:
@@ -95,9 +113,12 @@ class Feed:
         self._attendance = attendance
         self._screens = screens
         self._archive = archive
+        self._uploads = uploads
+        self._developers = developers
         self.dashboard = Dashboard(registry, store, links, screens, archive)
         self._render = render
         self._render_jobs = render_jobs
+        self._renderings = Renderings()
         self._channels: dict[int, _Channel] = defaultdict(_Channel)
         self._listenings: dict[int, Listening] = {}
 
@@ -130,17 +151,20 @@ class Feed:
             if not channel.subscribers:
                 self._close(subject)
             if subject != DASHBOARD:
-                if subscription.wants_pictures:
+                if subject in subscription.looks_at:
                     self._screens.leave(subject)
-                self._attendance.leave(subject, subscription.visitor.id, tabs)
+                if subscription.is_tab:
+                    self._attendance.leave(subject, subscription.visitor.id, tabs)
 
     def _join(self, subject: int, subscription: Subscription, job: Job | None) -> None:
         channel = self._channels[subject]
         channel.subscribers.append(subscription)
         if job is not None:
             self._watch(job, subscription)
-            self._attendance.enter(subject, subscription.visitor.id, subscription.tabs[subject])
-        channel.recorded = self._read(subject)
+            if subscription.is_tab:
+                tabs = subscription.tabs[subject]
+                self._attendance.enter(subject, subscription.visitor.id, tabs)
+        self._look_again(subject, channel)
         self._welcome(subscription, subject, channel)
 
     def _close(self, subject: int) -> None:
@@ -169,17 +193,19 @@ class Feed:
             job=job,
             execution=link.execution if link else ExecutionState(),
             link=link.state if link else no_link,
-            trouble=link.trouble if link else None,
+            trouble=link.trouble if link else job.obstacle,
             session=self._session(facts) if facts else None,
             revision=self._sessions.revision_of(facts) if facts else "",
             events=recorded.events,
+            uploads=recorded.uploads,
+            rival=self._developers.of(job.openqa_url, job.openqa_id),
             screen_facts=self._screens.of(job).facts,
             remembered=recorded.is_old,
         )
 
     def picture_of(self, job_id: int) -> Picture | None:
         """Return the latest picture of a job's screen; raise `JobNotFound`."""
-        return self._screens.of(self._registry.get(job_id)).picture
+        return self._screens.latest(self._registry.get(job_id))
 
     def show(self, frame: Frame) -> None:
         """Hand a new picture to those who watch the job."""
@@ -190,12 +216,29 @@ class Feed:
     def _read(self, subject: int) -> _Recorded:
         if subject == DASHBOARD:
             return _Recorded()
-        return _Recorded(self._store.session_of(subject), self._store.events_of(subject))
+        return _Recorded(
+            self._store.session_of(subject),
+            self._store.events_of(subject),
+            self._uploads.of(subject),
+        )
+
+    def job_of_openqa(self, openqa_id: int, url: str | None) -> Job:
+        """Return the job that the openQA at `url`, None for any, gave this number.
+
+        Raises `JobNotFound`.
+        """
+        return self._registry.of_openqa(openqa_id, url)
+
+    def pages_of_openqa(self, job_id: int) -> int:
+        """Return how many of openQA's pages of a job this process serves."""
+        subscribers = self._channels[job_id].subscribers if job_id in self._channels else ()
+        return sum(one.audience is Audience.LIVEHANDLER for one in subscribers)
 
     def view_for_page(self, job_id: int) -> LiveView:
         """Compose the live view with a link that stays open until the page's stream follows."""
         job = self._registry.get(job_id)
-        if job.state is JobState.RUNNING:
+        self._look_beside(job)
+        if job.address is not None:
             self._screens.glance(job)
             known = Event()
             listening = self._links.listen(job, lambda _event: known.set())
@@ -219,8 +262,7 @@ class Feed:
         """Render every region of a job's page as this visitor may see it."""
         recorded = self._read(job_id)
         audience = _audience_of(visitor, recorded.session)
-        view = self._view(self._registry.get(job_id), recorded)
-        _shown, regions = self._render(view, audience, {})
+        _shown, regions = self._whole(job_id, audience, recorded)
         return regions
 
     def touch(self, subject: int) -> None:
@@ -232,7 +274,13 @@ class Feed:
     def job_changed(self, job: Job) -> None:
         """Note what the registry says of a job."""
         if job.state is JobState.ENDED:
-            self._archive.keep(job, self._screens.job_ended(job))
+            picture = self._screens.job_ended(job)
+            if self._registry.is_here(job):
+                self._archive.keep(job, picture)
+        elif job.id in self._channels:
+            self._listen(job)
+            for subscription in self._channels[job.id].subscribers:
+                self._look(job, subscription)
         self.touch(job.id)
 
     def anything_changed(self) -> None:
@@ -250,18 +298,53 @@ class Feed:
     def listen_to(self, notices: Notices) -> None:
         """Hear of changes of sessions."""
         notices.listen(SESSION, lambda subject: self.session_changed(int(subject)))
+        notices.listen(UPLOADS, lambda subject: self.session_changed(int(subject)))
         notices.when_missed(self.anything_changed)
 
     def _watch(self, job: Job, subscription: Subscription) -> None:
         if job.state is not JobState.RUNNING:
             return
-        if job.id not in self._listenings:
-            self._listenings[job.id] = self._links.listen(job, lambda _event: self.touch(job.id))
-        if subscription.wants_pictures:
+        self._look_beside(job)
+        self._listen(job)
+        self._look(job, subscription)
+
+    def _look(self, job: Job, subscription: Subscription) -> None:
+        """Look at the screen, as soon as there is a pool directory to find it in."""
+        if not subscription.wants_pictures or job.id in subscription.looks_at:
+            return
+        if job.process is not None:
+            subscription.looks_at.add(job.id)
             self._screens.look(job)
             picture = self._screens.of(job).picture
             if picture is not None:
                 subscription.show(Frame(job.id, picture))
+
+    def _look_beside(self, job: Job) -> None:
+        """Find out whether somebody controls the job in openQA itself."""
+        if job.state is JobState.RUNNING:
+            tell = partial(self.touch, job.id)
+            self._developers.look(job.openqa_url, job.openqa_id, tell)
+
+    def _listen(self, job: Job) -> None:
+        """Listen to the job's command server, as soon as anybody knows where that is."""
+        if job.address is not None and job.id not in self._listenings:
+            self._listenings[job.id] = self._links.listen(job, lambda _event: self._hear(job.id))
+
+    def _hear(self, job_id: int) -> None:
+        """Tell what the command server said, at once and here if nothing has to be waited for.
+
+        To wake a greenlet for it would cost more than to tell a viewer (docs/performance.md).
+        """
+        channel = self._channels.get(job_id)
+        if channel is None or not channel.is_at_rest:
+            self.touch(job_id)
+            return
+        try:
+            self._tell(job_id, channel)
+        except Exception:
+            # It is the link's greenlet, which must not end by it.
+            log.exception("a channel of the feed failed")
+        self.touch(DASHBOARD)
 
     @staticmethod
     def _wait_for_status(listening: Listening, heard: Event) -> None:
@@ -279,26 +362,25 @@ class Feed:
             gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
 
     def _serve(self, subject: int, channel: _Channel) -> None:
+        pace_s = PACE_S if subject == DASHBOARD else BREATH_S
         try:
             while channel.changed and channel.subscribers:
+                gevent.sleep(channel.rest_s(pace_s))
                 channel.changed = False
                 # Without the database no list of jobs can be told; it is, when that is back.
                 with contextlib.suppress(DatabaseAway):
                     if subject == DASHBOARD:
                         self.dashboard.watch(partial(self.touch, DASHBOARD))
                     self._tell(subject, channel)
-                gevent.sleep(PACE_S if subject == DASHBOARD else BREATH_S)
         finally:
             channel.serving = False
 
     def _tell(self, subject: int, channel: _Channel) -> None:
+        channel.told_at = time.monotonic()
         if self._store.is_away:
             channel.recorded = replace(channel.recorded, is_old=True)
-        elif channel.outdated:
-            # Before the reading, during which it may become so again.
-            channel.outdated = False
-            channel.recorded = self._read(subject)
-            self._look_again_in_time(subject, channel)
+        else:
+            self._look_again(subject, channel)
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in channel.subscribers:
             audience = self._audience(subject, subscription, channel.recorded)
@@ -315,6 +397,18 @@ class Feed:
             for subscription in subscribers:
                 subscription.offer(news)
 
+    def _look_again(self, subject: int, channel: _Channel) -> None:
+        if not channel.outdated:
+            return
+        # Before the reading, during which it may become so again.
+        channel.outdated = False
+        try:
+            channel.recorded = self._read(subject)
+        except DatabaseAway:
+            channel.outdated = True
+            raise
+        self._look_again_in_time(subject, channel)
+
     def _look_again_in_time(self, subject: int, channel: _Channel) -> None:
         """An owner becomes away by nothing happening."""
         channel.looking_again.kill(block=False)
@@ -327,7 +421,7 @@ class Feed:
         """Offer everything there is to see."""
         audience = self._audience(subject, subscription, channel.recorded)
         subscription.audiences[subject] = audience
-        shown, regions = self._rendered(subject, audience, channel.recorded, {})
+        shown, regions = self._whole(subject, audience, channel.recorded)
         if not channel.shown[audience]:
             channel.shown[audience] = shown
         elif channel.shown[audience] != shown:
@@ -340,6 +434,13 @@ class Feed:
         if subject == DASHBOARD:
             return Audience.VIEWER
         return subscription.audience or _audience_of(subscription.visitor, recorded.session)
+
+    def _whole(
+        self, subject: int, audience: Audience, recorded: _Recorded
+    ) -> tuple[Shown, Regions]:
+        return self._renderings.whole(
+            (subject, audience), partial(self._rendered, subject, audience, recorded)
+        )
 
     def _rendered(
         self, subject: int, audience: Audience, recorded: _Recorded, last: Shown
@@ -360,7 +461,8 @@ class Feed:
 
 
 def _audience_of(visitor: Visitor, facts: SessionFacts | None) -> Audience:
-    if facts is not None and facts.user_id == visitor.id and facts.open:
+    is_owner = facts is not None and facts.user_id == visitor.id and facts.open
+    if is_owner and visitor.role >= Role.OPERATOR:
         return Audience.OWNER
     return _AUDIENCES[visitor.role]
 

@@ -21,11 +21,16 @@ class Frame:
     picture: Picture
 
     @cached_property
+    def url(self) -> bytes:
+        """The picture as the address of itself."""
+        return b"data:image/png;base64," + b64encode(self.picture.data)
+
+    @cached_property
     def message(self) -> bytes:
         """The JSON that the pages take."""
         width, height = self.picture.size
         shown = {
-            "src": "data:image/png;base64," + b64encode(self.picture.data).decode("ascii"),
+            "src": self.url.decode("ascii"),
             "width": width,
             "height": height,
             "at": self.picture.place.written_at,

@@ -30,6 +30,14 @@ def gap(start: int, end: int) -> Line:
     return Line(start, end, (), end - start)
 
 
+def lines_of(text: bytes, start: int = 0) -> list[Line]:
+    """Return the lines of a text that is there as a whole; its last one needs no newline."""
+    cutter = Lines(start)
+    lines = cutter.feed(text)
+    unfinished = cutter.unfinished()
+    return [*lines, unfinished] if unfinished else lines
+
+
 class Lines:
     """Cuts from the beginning of a line on."""
 

@@ -1,5 +1,7 @@
 """Which jobs' screens are looked at, in whatever process: rows that lapse with their process."""
 
+from collections.abc import Iterable
+
 from gevent.lock import RLock
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -28,10 +30,11 @@ class Lookers:
         self._unwritten.add(job_id)
         self.write()
 
-    def leave(self, job_id: int) -> None:
-        """Note that it no longer does."""
-        self._mine.discard(job_id)
-        self._unwritten.add(job_id)
+    def leave(self, job_ids: Iterable[int]) -> None:
+        """Note that it no longer looks at these."""
+        left = set(job_ids)
+        self._mine -= left
+        self._unwritten |= left
         self.write()
 
     def enter_again(self) -> None:

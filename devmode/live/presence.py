@@ -1,18 +1,26 @@
 """Who has which job open: rows that each process writes for itself, and that lapse with it."""
 
+import contextlib
 from collections import Counter
 
+import gevent
 from gevent.lock import RLock
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from devmode.cluster.clock import now
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
-from devmode.cluster.models import Presence
+from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
 from devmode.errors import DatabaseAway
+from devmode.sessions.models import DeveloperSession
 from devmode.sessions.store import SESSION
+
+LOOK_S = 1.0
+"""How often a process looks for rows of those that died."""
+_LAPSED = Presence.process_id.not_in(select(Process.id).where(Process.lease_until > now()))
 
 
 class Attendance:
@@ -44,6 +52,13 @@ class Attendance:
         self._unwritten |= self._tabs.keys()
         self.write()
 
+    def run(self) -> None:
+        """Tell of the tabs that ended with their process, for ever (run in a greenlet)."""
+        while True:
+            with contextlib.suppress(DatabaseAway):
+                self._withdraw_lapsed()
+            gevent.sleep(LOOK_S)
+
     def write(self) -> None:
         """Write the counts that changed; what can't be written now is written some time later."""
         # One at a time, so that no older count overtakes a newer; who waits finds it written.
@@ -56,13 +71,38 @@ class Attendance:
                     # In one order, so that two processes never wait for each other.
                     for job_id, user_id in sorted(keys):
                         self._write_one(session, job_id, user_id)
-                        self._notices.publish(session, SESSION, job_id)
+                self._tell({job_id for job_id, _user_id in keys})
             except (DatabaseAway, IntegrityError):
                 self._unwritten |= keys
                 return
             for key in keys:
                 if self._tabs[key] <= 0:
                     del self._tabs[key]
+
+    def _tell(self, job_ids: set[int]) -> None:
+        """Tell of the tabs of jobs with a session: of any other, nobody shows them.
+
+        After what was written: a session that begins in this moment has its own tabs counted.
+        """
+        controlled = select(DeveloperSession.job_id).where(DeveloperSession.job_id.in_(job_ids))
+        with self._database.read() as session:
+            shown = session.scalars(controlled).all()
+        if not shown:
+            return
+        with self._database.write() as session:
+            for job_id in shown:
+                self._notices.publish(session, SESSION, job_id)
+
+    def _withdraw_lapsed(self) -> None:
+        with self._database.read() as session:
+            if session.scalar(select(Presence.job_id).where(_LAPSED).limit(1)) is None:
+                return
+        with self._database.write() as session:
+            # What another process withdraws in this moment is left to it.
+            lapsed = select(Presence).where(_LAPSED).with_for_update(skip_locked=True)
+            for row in session.scalars(lapsed):
+                session.delete(row)
+                self._notices.publish(session, SESSION, row.job_id)
 
     def _write_one(self, session: Session, job_id: int, user_id: int) -> None:
         key = {"process_id": self._lease.process_id, "job_id": job_id, "user_id": user_id}

@@ -9,21 +9,24 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gevent
 from gevent import Greenlet
-from gevent.event import Event
 
-from devmode.errors import DatabaseAway, NotPermitted
+from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
-from devmode.jobs.registry import Job, Registry
+from devmode.jobs.elsewhere import Elsewhere
+from devmode.jobs.job import Job
+from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import (
     FOLDER,
     Picture,
     Place,
     ask_for_pictures,
+    hold_picture,
     is_asking,
     live_place,
     read_picture,
@@ -32,10 +35,12 @@ from devmode.jobs.screenshots import (
     results_changed_at,
     stop_asking,
 )
+from devmode.live.distant import follow_screen
 from devmode.live.frame import Frame
 from devmode.live.lookers import Lookers
+from devmode.live.questions import HoldPicture, LatestPicture, Seen
 from devmode.live.screenview import ScreenFacts
-from devmode.live.watches import Watches
+from devmode.live.watches import Wake, Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
@@ -69,9 +74,13 @@ class Screen:
 class _Looked:
     job: Job
     screen: Screen
+    wake: Wake
     lookers: int = 0
-    wake: Event = field(default_factory=Event)
-    keeping: "Greenlet[..., None] | None" = None
+    tended_at: float = 0.0
+    watched: bool = False
+    """Whether the system tells of new pictures."""
+    following: "Greenlet[..., None] | None" = None
+    """What follows the screen of a job that is another host's."""
     leaving: "Greenlet[..., None] | None" = None
 
 
@@ -79,10 +88,17 @@ class Screens:
     """Looks at screens for the viewers of this process."""
 
     def __init__(
-        self, registry: Registry, lookers: Lookers, archive: Archive, mark: bytes, linger_s: float
+        self,
+        registry: Registry,
+        elsewhere: Elsewhere,
+        lookers: Lookers,
+        archive: Archive,
+        mark: bytes,
+        linger_s: float,
     ) -> None:
         """Look at nothing yet; requests carry `mark` and stand `linger_s` longer than needed."""
         self._registry = registry
+        self._elsewhere = elsewhere
         self._archive = archive
         self._lookers = lookers
         self._watches = Watches()
@@ -91,6 +107,8 @@ class Screens:
         self._looked: dict[int, _Looked] = {}
         self._results: dict[int, tuple[int | None, Place | None]] = {}
         """The newest screenshot of the results, and when they had changed, by job."""
+        # One greenlet for all: where each had its own, that was a quarter of what a job takes.
+        self._tending: Greenlet[..., None] = Greenlet()
         self._show: Show = lambda _frame: None
         self._tell: Tell = lambda _job_id: None
 
@@ -100,7 +118,7 @@ class Screens:
         self._tell = tell
 
     def look(self, job: Job) -> None:
-        """Keep the screen of a job that runs on this host fresh until `leave`."""
+        """Keep the screen of a job that runs fresh until `leave`."""
         if job.process is None:
             return
         looked = self._looked.get(job.id) or self._begin(job)
@@ -128,12 +146,38 @@ class Screens:
         looked = self._looked.get(job.id)
         if looked is not None:
             return looked.screen
+        if not self._registry.is_here(job):
+            return Screen()
         if job.process is None:
-            # Its pool directory is another host's, or may be another job's by now.
+            # Its pool directory may be another job's by now.
             return Screen(self._archive.picture(job.id))
         screen = Screen()
         _refresh(screen, job.pool_directory)
         return screen
+
+    def latest(self, job: Job) -> Picture | None:
+        """Return the latest picture of a job, or the last one, wherever it is."""
+        screen = self.of(job)
+        if screen.picture is not None or self._registry.is_here(job):
+            return screen.picture
+        with suppress(HostAway):
+            return self._elsewhere.ask(job, LatestPicture(job.id), Picture | None)  # type: ignore[arg-type]
+        return None
+
+    def hold(self, job: Job) -> str:
+        """Hold the picture of a running job among its results, and return its name there.
+
+        Where nothing can be written it is the newest one that is there. Raises `TextNotFound` where
+        there is none, and `HostAway`.
+        """
+        if not self._registry.is_here(job):
+            return self._elsewhere.ask(job, HoldPicture(job.id), str)
+        directory = job.pool_directory
+        for place in filter(None, (live_place(directory), result_place(directory))):
+            if job.process is not None and read_picture(directory, place) is not None:
+                with suppress(OSError):
+                    return hold_picture(directory, place)
+        raise TextNotFound("There is no picture of this job's screen.")
 
     def version_of(self, job: Job) -> str | None:
         """Name the picture that a running job has, without reading it."""
@@ -142,6 +186,8 @@ class Screens:
             return None
         if looked is not None and looked.screen.picture:
             return looked.screen.picture.place.version
+        if not self._registry.is_here(job):
+            return job.picture
         place = live_place(job.pool_directory) or self._result_place(job)
         return place.version if place else None
 
@@ -149,7 +195,8 @@ class Screens:
         """Take the last picture and let go."""
         looked = self._looked.get(job.id)
         screen = looked.screen if looked else Screen()
-        _refresh(screen, job.pool_directory)
+        if self._registry.is_here(job):
+            _refresh(screen, job.pool_directory)
         self._results.pop(job.id, None)
         if looked:
             self._end(job.id)
@@ -161,8 +208,7 @@ class Screens:
 
     def stop(self) -> None:
         """Let go of everything: this process ends."""
-        for job_id in list(self._looked):
-            self._end(job_id)
+        self._end(*self._looked)
 
     def run(self) -> None:
         """Withdraw the requests that nobody needs any more, for ever (run in a greenlet)."""
@@ -174,7 +220,7 @@ class Screens:
     def sweep(self) -> None:
         """Withdraw the requests of processes that died, and write what could not be written."""
         self._lookers.write()
-        asking = [job for job in self._registry.running() if self._asks_for_nobody(job)]
+        asking = [job for job in self._registry.running_here() if self._asks_for_nobody(job)]
         if asking:
             looked_at = self._lookers.looked_at()
             for job in asking:
@@ -192,40 +238,76 @@ class Screens:
         return known[1]
 
     def _begin(self, job: Job) -> _Looked:
-        looked = self._looked[job.id] = _Looked(job, Screen())
+        looked = _Looked(job, Screen(), wake=lambda: _in_background(partial(self._read, looked)))
+        self._looked[job.id] = looked
+        if not self._registry.is_here(job):
+            take = partial(self._take, looked)
+            looked.following = gevent.spawn(follow_screen, self._elsewhere, job, take)
+            looked.following.link_exception(_log_failure)
+            return looked
         _refresh(looked.screen, job.pool_directory)
         self._lookers.enter(job.id)
-        looked.keeping = gevent.spawn(self._keep, looked)
-        looked.keeping.link_exception(_log_failure)
+        _in_background(partial(self._tend, looked))
+        if not self._tending:
+            self._tending = gevent.spawn(self._tend_all)
         return looked
 
-    def _end(self, job_id: int) -> None:
-        looked = self._looked.pop(job_id)
-        for greenlet in (looked.keeping, looked.leaving):
-            if greenlet is not None and greenlet is not gevent.getcurrent():
-                greenlet.kill(block=False)
-        self._watches.remove(looked.wake)
-        self._lookers.leave(job_id)
-        with suppress(DatabaseAway):  # then the request is withdrawn by a later sweep
-            if job_id not in self._lookers.looked_at():
-                stop_asking(looked.job.pool_directory, self._mark)
+    def _end(self, *job_ids: int) -> None:
+        ended = [self._look_away(job_id) for job_id in job_ids]
+        mine = [looked.job for looked in ended if looked.following is None]
+        if not mine:
+            return
+        self._lookers.leave(job.id for job in mine)
+        with suppress(DatabaseAway):  # then the requests are withdrawn by a later sweep
+            looked_at = self._lookers.looked_at()
+            for job in mine:
+                if job.id not in looked_at:
+                    stop_asking(job.pool_directory, self._mark)
 
-    def _keep(self, looked: _Looked) -> None:
+    def _look_away(self, job_id: int) -> _Looked:
+        looked = self._looked.pop(job_id)
+        if looked.leaving is not None and looked.leaving is not gevent.getcurrent():
+            looked.leaving.kill(block=False)
+        if looked.following is not None:
+            looked.following.kill(block=False)
+        else:
+            self._watches.remove(looked.wake)
+        return looked
+
+    def _tend_all(self) -> None:
+        while self._looked:
+            gevent.sleep(POLL_S)
+            tended = [looked for looked in self._looked.values() if looked.following is None]
+            for looked in tended:
+                if time.monotonic() - looked.tended_at > TICK_S:
+                    _in_background(partial(self._tend, looked))
+                elif not looked.watched:
+                    looked.wake()
+
+    def _tend(self, looked: _Looked) -> None:
+        if self._looked.get(looked.job.id) is not looked:
+            return
+        looked.tended_at = time.monotonic()
         directory = looked.job.pool_directory
-        while True:
-            self._ask(looked)
-            watched = self._watches.add(directory, looked.wake)
-            remove_old_pictures(directory, self._mark)
-            until = time.monotonic() + (TICK_S if watched else POLL_S)
-            while (left_s := until - time.monotonic()) > 0:
-                self._read(looked)
-                looked.wake.wait(left_s)
-                looked.wake.clear()
+        self._ask(looked)
+        looked.watched = self._watches.add(directory, looked.wake)
+        remove_old_pictures(directory, self._mark)
+        self._read(looked)
 
     def _read(self, looked: _Looked) -> None:
         before = looked.screen.facts
         if _refresh(looked.screen, looked.job.pool_directory) and looked.screen.picture:
             self._show(Frame(looked.job.id, looked.screen.picture))
+        if looked.screen.facts != before:
+            self._tell(looked.job.id)
+
+    def _take(self, looked: _Looked, seen: Seen) -> None:
+        """Take what another host sees of a screen of its own."""
+        before = looked.screen.facts
+        looked.screen.problem = seen.problem
+        if seen.picture is not None and seen.picture != looked.screen.picture:
+            looked.screen.picture = seen.picture
+            self._show(Frame(looked.job.id, seen.picture))
         if looked.screen.facts != before:
             self._tell(looked.job.id)
 
@@ -256,5 +338,9 @@ def _refresh(screen: Screen, directory: Path) -> bool:
     return True
 
 
+def _in_background(do: Callable[[], None]) -> None:
+    gevent.spawn(do).link_exception(_log_failure)
+
+
 def _log_failure(greenlet: "Greenlet[..., None]") -> None:
-    log.error("a screen is no longer watched", exc_info=greenlet.exc_info)
+    log.error("a screen could not be looked at", exc_info=greenlet.exc_info)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devmode.jobs.registry import Job, JobState
+from devmode.jobs.job import Job, JobState
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class ScreenView:
 
     cover: str = ""
     note: str = ""
+    elsewhere: str | None = None
+    """The page of openQA that shows what can't be shown here."""
 
 
 def screen_view(job: Job, facts: ScreenFacts) -> ScreenView:
     """Say why there is no picture, or what one should know about the one there is."""
     if not facts.has_picture:
-        return ScreenView(cover=_cover(job, facts), note=facts.problem or "")
+        seen = job.page and f"{job.page}#live" if job.is_out_of_sight else None
+        return ScreenView(_cover(job, facts), facts.problem or "", seen)
     return ScreenView(note=_note(job, facts))
 
 
@@ -36,6 +39,11 @@ def _cover(job: Job, facts: ScreenFacts) -> str:
         return "No picture of this job was kept."
     if facts.problem:
         return "No picture can be shown."
+    if job.is_out_of_sight:
+        return (
+            "Pictures lie in the job's pool directory, which is not on this machine."
+            " They are shown here once devmode runs on the worker's host too."
+        )
     if job.no_video:
         return "NOVIDEO is set: isotovideo writes no picture before the screen changes."
     if not job.modules:

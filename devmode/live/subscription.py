@@ -3,8 +3,8 @@
 States are replaced, never queued: a browser that reads slowly gets the newest, not a backlog.
 """
 
-import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,24 +55,27 @@ class Subscription:
     pending: dict[int, News] = field(default_factory=dict)
     frames: dict[int, Frame] = field(default_factory=dict)
     """The newest picture that waits to be sent, by job."""
+    looks_at: set[int] = field(default_factory=set)
+    """The jobs whose screens are kept fresh for it."""
     ready: Event = field(default_factory=Event)
-    sending_since: float | None = None
-    """Since when, by the monotonic clock, the browser has been sent something."""
+    deliver: Callable[[News], bool] = lambda _news: False
+    """Tells news at once; False where they have to wait, because something else is being sent."""
     signed_out: bool = False
     gone: bool = False
 
     @property
     def wants_pictures(self) -> bool:
         """Whether the screen is looked at: programs read, and pictures cost."""
-        return self.audience is not Audience.PROGRAM
+        return self.audience not in (Audience.PROGRAM, Audience.LIVEHANDLER)
 
-    def is_stalled(self, seconds: float) -> bool:
-        """Whether the browser has not taken what it was sent for so long."""
-        return self.sending_since is not None and time.monotonic() - self.sending_since > seconds
+    @property
+    def is_tab(self) -> bool:
+        """Whether it counts as an open tab: the pictures of a page come beside its other stream."""
+        return self.audience is not Audience.SCREEN
 
     def offer(self, news: News) -> None:
-        """Replace what waits to be sent by what is newer."""
-        if not news.regions:
+        """Have news told, or replace what waits to be by what is newer."""
+        if not news.regions or (not self.pending and self.deliver(news)):
             return
         waiting = self.pending.get(news.subject)
         self.pending[news.subject] = waiting.followed_by(news) if waiting else news

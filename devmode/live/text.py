@@ -1,4 +1,4 @@
-"""One text of a job as it is shown: read while it grows, masked, cut into lines.
+"""One text of a job as it is shown: masked, cut into lines, and growing.
 
 Everyone who may see the same of it shares one reader, which keeps nothing but the newest end. A
 viewer is a cursor: whoever reads slowly, or comes back late, gets the newest end and the gap.
@@ -16,6 +16,7 @@ from devmode.errors import DevmodeError
 from devmode.jobs.texts import GrowingText
 from devmode.live.lines import Line, Lines, gap
 from devmode.live.masking import Masker
+from devmode.live.questions import Grown
 
 KEPT: Final = 256 << 10
 """How many bytes of the end a reader keeps for those who come back."""
@@ -46,10 +47,10 @@ def read_cursor(text: str) -> Cursor | None:
 
 
 class Text:
-    """The newest end of a text."""
+    """The newest end of a text, as it is shown."""
 
-    def __init__(self, growing: GrowingText, masker: Callable[[JobToken], Masker]) -> None:
-        """Show what `poll` reads; `masker` makes one for what begins with a line."""
+    def __init__(self) -> None:
+        """Show nothing yet."""
         self.problem = ""
         """Why there is nothing more to read, as a sentence."""
         self.version = 0
@@ -57,13 +58,8 @@ class Text:
         self.generation = ""
         self.is_flooded = False
         """Whether the last reading had to leave bytes out: more is written than anybody reads."""
-        self._growing = growing
-        self._masker = masker
         self._lines: list[Line] = []
         self._unfinished: Line | None = None
-        self._cutter: tuple[Masker, Lines] | None = None
-        """None while the end of a line is looked for whose beginning is not known."""
-        self._read_to = 0
         self._messages: dict[Cursor | None, tuple[bytes, Cursor]] = {}
 
     @property
@@ -73,29 +69,12 @@ class Text:
         return Cursor(self.generation, last)
 
     def poll(self) -> bool:
-        """Read what is there, in one go; return whether there may be more."""
-        try:
-            chunk = self._growing.read()
-        except DevmodeError as error:
-            # There is no file, or not now; or nobody can tell whose it is.
-            self._note(error.sentence)
-            return False
-        self._note("")
-        self.is_flooded = False
-        if chunk is None:
-            return False
-        if chunk.generation != self.generation:
-            self._begin(chunk.generation)
-        if chunk.offset != self._read_to:
-            self.is_flooded = True
-            self._lose_line()
-            self._read_to = chunk.offset
-        self._take(chunk.data)
-        return True
+        """Take what is new, in one go; return whether there may be more."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._growing.close()
+        """Let go of whatever it is read from."""
+        raise NotImplementedError
 
     def message(self, cursor: Cursor | None) -> tuple[bytes, Cursor]:
         """Return what is behind `cursor` as JSON, and the cursor behind it.
@@ -117,7 +96,7 @@ class Text:
     def since(self, cursor: Cursor | None) -> list[Line]:
         """Return the lines behind `cursor`, or those of the end that are not too many."""
         lines = [*self._lines, *([self._unfinished] if self._unfinished else [])]
-        known = cursor.offset if cursor and cursor.generation == self.generation else 0
+        known = self._known(cursor)
         enough = bisect_left(lines, self.end.offset - SHOWN, key=_start)
         first = max(bisect_left(lines, known, key=_start), enough, len(lines) - MOST_LINES)
         lines = lines[first:]
@@ -125,14 +104,83 @@ class Text:
             lines.insert(0, gap(known, lines[0].start))
         return lines
 
+    def grown(self, cursor: Cursor | None) -> Grown:
+        """Return what is behind `cursor`, for another host to `grow` by."""
+        lines = [line for line in self.since(cursor) if line is not self._unfinished]
+        state = self.problem, self.is_flooded
+        return Grown(self.generation, self._known(cursor), lines, self._unfinished, *state)
+
+    def grow(self, grown: Grown) -> None:
+        """Take over what the reader of another host has."""
+        self.problem, self.is_flooded = grown.problem, grown.is_flooded
+        if grown.generation:
+            begin = grown.begin if grown.generation == self.generation else 0
+            self.generation = grown.generation
+            del self._lines[bisect_left(self._lines, begin, key=_start) :]
+            self._lines += grown.lines
+            self._unfinished = grown.unfinished
+            self._trim()
+        self._changed()
+
+    def tell_problem(self, problem: str) -> None:
+        """Say why there is nothing more to read; empty once there is."""
+        if problem != self.problem:
+            self.problem = problem
+            self._changed()
+
+    def _known(self, cursor: Cursor | None) -> int:
+        return cursor.offset if cursor and cursor.generation == self.generation else 0
+
     @property
     def _shown_to(self) -> int:
         return self._lines[-1].end if self._lines else 0
 
-    def _note(self, problem: str) -> None:
-        if problem != self.problem:
-            self.problem = problem
-            self._changed()
+    def _trim(self) -> None:
+        read_to = self._unfinished.end if self._unfinished else self._shown_to
+        del self._lines[: bisect_left(self._lines, read_to - KEPT, key=_start)]
+        del self._lines[: -4 * MOST_LINES]
+
+    def _changed(self) -> None:
+        self.version += 1
+        self._messages.clear()
+
+
+class ReadText(Text):
+    """A text that is read from its file while it grows, masked and cut."""
+
+    def __init__(self, growing: GrowingText, masker: Callable[[JobToken], Masker]) -> None:
+        """Show what `poll` reads; `masker` makes one for what begins with a line."""
+        super().__init__()
+        self._growing = growing
+        self._masker = masker
+        self._cutter: tuple[Masker, Lines] | None = None
+        """None while the end of a line is looked for whose beginning is not known."""
+        self._read_to = 0
+
+    def poll(self) -> bool:
+        """Read what is there, in one go; return whether there may be more."""
+        try:
+            chunk = self._growing.read()
+        except DevmodeError as error:
+            # There is no file, or not now; or nobody can tell whose it is.
+            self.tell_problem(error.sentence)
+            return False
+        self.tell_problem("")
+        self.is_flooded = False
+        if chunk is None:
+            return False
+        if chunk.generation != self.generation:
+            self._begin(chunk.generation)
+        if chunk.offset != self._read_to:
+            self.is_flooded = True
+            self._lose_line()
+            self._read_to = chunk.offset
+        self._take(chunk.data)
+        return True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._growing.close()
 
     def _begin(self, generation: str) -> None:
         self.generation = generation
@@ -176,12 +224,7 @@ class Text:
             self._changed()
         self._lines += complete
         self._unfinished = unfinished
-        del self._lines[: bisect_left(self._lines, self._read_to - KEPT, key=_start)]
-        del self._lines[: -4 * MOST_LINES]
-
-    def _changed(self) -> None:
-        self.version += 1
-        self._messages.clear()
+        self._trim()
 
 
 def _start(line: Line) -> int:

@@ -1,25 +1,30 @@
 """The texts that people watch: one reader for each, shared by all who see the same of it."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 import gevent
 import msgspec
 
 from devmode.commandserver.address import JobToken
+from devmode.errors import HostAway
 from devmode.jobs.archive import Archive
-from devmode.jobs.registry import Job, JobState, Registry
-from devmode.jobs.results import Results
-from devmode.jobs.texts import LOG, SERIAL, GrowingText, open_text, texts_of
+from devmode.jobs.elsewhere import Elsewhere
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.registry import Registry
+from devmode.jobs.texts import EXPECTED, LOG, GrowingText, open_text, texts_of
+from devmode.live.distant import DistantText
 from devmode.live.excerpts import MaskedText, lines_around
+from devmode.live.finding import lines_with
 from devmode.live.lines import Line
 from devmode.live.masking import Masker, TypedStrings
-from devmode.live.text import Cursor, Text
-from devmode.live.view import Audience
+from devmode.live.questions import EndOfText, Excerpt, TextNames, WholeText
+from devmode.live.sight import Sight
+from devmode.live.text import Cursor, ReadText, Text
 
 POLL_S: Final = 0.1
 """How long news of a text wait at most, and how often a reader that is behind reads on."""
@@ -30,20 +35,19 @@ FLOOD_S: Final = 0.5
 PROBLEM_S: Final = 1.0
 """How often a file that is not there is looked for."""
 
+MOST_FOUND: Final = 500
+SEARCH_S: Final = 10.0
+"""How many lines are found at most, and how long a search may take."""
+
 log = logging.getLogger(__name__)
 
 
-class Sight(Enum):
-    """What somebody may see of a text; the job token is in none."""
+@dataclass(frozen=True)
+class Found:
+    """The lines of a whole text that hold what was looked for."""
 
-    ALL = "all"
-    NOTHING_TYPED = "nothing that the test typed, which may be a password"
-
-
-def sight_of(audience: Audience) -> Sight:
-    """Tell what an audience may see."""
-    sees_all = audience in (Audience.OWNER, Audience.ADMINISTRATOR)
-    return Sight.ALL if sees_all else Sight.NOTHING_TYPED
+    lines: list[Line]
+    is_all: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class News:
     content: bytes
 
 
+Pieces = MaskedText | Generator[bytes, None, None]
 SightOn = Callable[[int], Sight]
 """What a viewer may see of a job at this moment."""
 
@@ -107,15 +112,17 @@ class _Reader:
 class Texts:
     """Reads the texts that somebody watches."""
 
-    def __init__(self, registry: Registry, archive: Archive) -> None:
+    def __init__(self, registry: Registry, elsewhere: Elsewhere, archive: Archive) -> None:
         """Read nothing yet."""
         self._registry = registry
+        self._elsewhere = elsewhere
         self._archive = archive
         self._readers: dict[tuple[int, str, Sight], _Reader] = {}
 
     def names(self, job_id: int) -> list[str]:
         """Return the names of a job's texts, the log first; raise `JobNotFound`."""
-        there = texts_of(self._registry.get(job_id).pool_directory)
+        job = self._registry.get(job_id)
+        there = texts_of(job.pool_directory) if self._registry.is_here(job) else self._told(job)
         return [*there, *(name for name in self._archive.texts(job_id) if name not in there)]
 
     def watch(
@@ -129,18 +136,33 @@ class Texts:
 
     def glance(self, job_id: int, name: str, sight: Sight) -> Glance:
         """Return the end of a text; raise `JobNotFound`, `TextNotFound`."""
+        job = self._registry.get(job_id)
+        if not self._registry.is_here(job):
+            return self._glance_elsewhere(job, name, sight)
         reader = self._readers.get((job_id, name, _effective(name, sight)))
         glance = _end_of(reader.text) if reader else self._look(job_id, name, sight)
         return glance if glance.lines else self._kept(job_id, name) or glance
 
     def job_changed(self, job: Job) -> None:
         """Keep the ends of the texts of a job that has ended: the next one deletes them."""
-        if job.state is not JobState.ENDED:
+        if job.state is not JobState.ENDED or not self._registry.is_here(job):
             return
         for name in texts_of(job.pool_directory):
             end = self._look(job.id, name, Sight.NOTHING_TYPED).lines
             if end:
                 self._archive.keep_text(job.id, name, msgspec.json.encode(end))
+
+    def _told(self, job: Job) -> list[str]:
+        try:
+            return self._elsewhere.ask(job, TextNames(job.id), list[str])
+        except HostAway:
+            return list(EXPECTED)
+
+    def _glance_elsewhere(self, job: Job, name: str, sight: Sight) -> Glance:
+        try:
+            return self._elsewhere.ask(job, EndOfText(job.id, name, sight), Glance)
+        except HostAway as error:
+            return Glance([], Cursor("", 0), f"{error.sentence} Its texts are there.")
 
     def _look(self, job_id: int, name: str, sight: Sight) -> Glance:
         text = self._text(job_id, name, sight)
@@ -159,26 +181,41 @@ class Texts:
         return Glance(lines, Cursor("", 0), "This is all that was kept of it.")
 
     def excerpt(self, job_id: int, name: str, sight: Sight, at: int) -> list[Line]:
-        """Return the lines around an offset; raise `JobNotFound`, `TextNotFound`."""
-        directory = self._registry.get(job_id).pool_directory
+        """Return the lines around an offset; raise as `whole` does."""
+        job = self._registry.get(job_id)
+        if not self._registry.is_here(job):
+            return self._elsewhere.ask(job, Excerpt(job_id, name, sight, at), list[Line])
         token = self._registry.token_in_pool(job_id)
-        return lines_around(at, mask(token, name, sight), open_text(directory, token, name))
+        file = open_text(job.pool_directory, token, name)
+        return lines_around(at, mask(token, name, sight), file)
 
-    def whole(self, job_id: int, name: str, sight: Sight) -> MaskedText:
-        """Return a text masked and in pieces, to be closed; raise `JobNotFound`, `TextNotFound`."""
-        directory = self._registry.get(job_id).pool_directory
+    def whole(self, job_id: int, name: str, sight: Sight) -> Pieces:
+        """Return a text masked and in pieces, to be closed.
+
+        Raises `JobNotFound`, `TextNotFound`, `HostAway`.
+        """
+        job = self._registry.get(job_id)
+        if not self._registry.is_here(job):
+            return self._whole_elsewhere(job, name, sight)
         token = self._registry.token_in_pool(job_id)
-        return MaskedText(mask(token, name, sight), open_text(directory, token, name))
+        return MaskedText(mask(token, name, sight), open_text(job.pool_directory, token, name))
 
-    def results(self, job_id: int) -> Results:
-        """Return the results of a job's modules; raise `JobNotFound`, `TextNotFound`."""
-        directory = self._registry.get(job_id).pool_directory
-        return Results(directory, self._registry.token_in_pool(job_id))
+    def found(self, job_id: int, name: str, sight: Sight, words: str) -> Found:
+        """Return the lines that hold these words, some of too many; raise as `whole` does."""
+        until = time.monotonic() + SEARCH_S
+        lines: list[Line] = []
+        with contextlib.closing(self.whole(job_id, name, sight)) as pieces:
+            for more in lines_with(words, pieces):
+                lines += more
+                if len(lines) >= MOST_FOUND or time.monotonic() > until:
+                    return Found(lines[:MOST_FOUND], is_all=False)
+                gevent.sleep(0)
+        return Found(lines, is_all=True)
 
-    def masked(self, job_id: int, text: bytes) -> bytes:
-        """Mask the token in a text that is at hand; raise `TextNotFound`."""
-        masker = mask(self._registry.token_in_pool(job_id), SERIAL, Sight.ALL)
-        return masker.feed(text) + masker.finish()
+    def _whole_elsewhere(self, job: Job, name: str, sight: Sight) -> Pieces:
+        pieces = self._elsewhere.follow(job, WholeText(job.id, name, sight), bytes)
+        # What is wrong is raised now, while it can still be told.
+        return _begun(next(pieces, b""), pieces)
 
     def join(self, job_id: int, name: str, sight: Sight, tell: Callable[[], None]) -> _Reader:
         """Return the reader of a text, which calls `tell` from now on."""
@@ -197,9 +234,13 @@ class Texts:
         reader.left_at = time.monotonic()
 
     def _text(self, job_id: int, name: str, sight: Sight) -> Text:
-        directory = self._registry.get(job_id).pool_directory
-        growing = GrowingText(directory, name, lambda: self._registry.token_in_pool(job_id))
-        return Text(growing, lambda token: mask(token, name, sight))
+        job = self._registry.get(job_id)
+        if not self._registry.is_here(job):
+            return DistantText(self._elsewhere, job, name, sight)
+        growing = GrowingText(
+            job.pool_directory, name, lambda: self._registry.token_in_pool(job_id)
+        )
+        return ReadText(growing, lambda token: mask(token, name, sight))
 
     def _run(self, key: tuple[int, str, Sight], reader: _Reader) -> None:
         try:
@@ -268,6 +309,11 @@ class _Told:
     sight: Sight
     cursor: Cursor | None
     version: int = 0
+
+
+def _begun(first: bytes, others: Iterator[bytes]) -> Generator[bytes, None, None]:
+    yield first
+    yield from others
 
 
 def _end_of(text: Text) -> Glance:

@@ -24,7 +24,10 @@ GROUPS: Final = (
     Group(
         "people",
         "People",
-        frozenset({"started", "released", "requested", "handed_over", "taken_over", "cancelled"}),
+        frozenset(
+            {"started", "released", "requested", "handed_over", "taken_over", "cancelled"}
+            | {"restarted", "commented", "needle_made"}
+        ),
     ),
     Group(
         "connection",

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
-from devmode.jobs.registry import Job, JobState, Module
+from devmode.jobs.job import Job, JobState, Module
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.live.timeline import TimelineEntry, entries, moment
 from devmode.sessions.actions import shown_setting
 from devmode.sessions.store import EventFacts
+
+RETRIEVING = "Retrieving the status…"
 
 
 class Audience(Enum):
@@ -28,6 +31,10 @@ class Audience(Enum):
     VIEWER = "viewer"
     PROGRAM = "program"
     """Whoever it acts for: it gets JSON."""
+    LIVEHANDLER = "livehandler"
+    """openQA's own page: it gets what openQA's livehandler would tell."""
+    SCREEN = "screen"
+    """Gets pictures and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,11 @@ class Headline:
     kind: str
     title: str
     detail: str = ""
+
+    @property
+    def is_ailing(self) -> bool:
+        """Whether the way to the command server is worth an examination."""
+        return self.kind == "trouble" or (self.kind == "connecting" and self.detail != RETRIEVING)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,10 @@ class LiveView:
     revision: str
     events: tuple[EventFacts, ...]
     screen_facts: ScreenFacts
+    uploads: dict[str, Any] | None = None
+    """How far the worker's uploads are, as it told."""
+    rival: str | None = None
+    """Who has opened a developer session in openQA itself."""
     remembered: bool = False
     """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 
@@ -133,18 +149,26 @@ class LiveView:
             return Headline("ended", "Ended", self.job.result or "")
         if self.execution.stopping:
             return Headline("stopping", "About to stop", self.execution.stopping)
+        if self.job.obstacle:
+            return Headline("connecting", "Out of reach", self.job.obstacle)
         if self.link in (LinkState.RECONNECTING, LinkState.UNRESPONSIVE, LinkState.CLOSED):
             return Headline("trouble", "Reconnecting", self.trouble or "")
         if not self.execution.known:
-            return Headline("connecting", "Connecting", self.trouble or "Retrieving the status…")
+            return Headline("connecting", "Connecting", self.trouble or RETRIEVING)
         if self.execution.pause is not None:
             return self._paused(self.execution.pause.kind, self.execution.pause.reason)
         return Headline("running", self._running_title, self._position)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the test is known to be paused now."""
+        return self.headline.kind == "paused"
+
     def _paused(self, kind: PauseKind, reason: str) -> Headline:
         if kind is PauseKind.MODULE and self.current_module:
             return Headline("paused", f"Paused at module {self.current_module}", reason)
-        return Headline("paused", "Paused", reason.strip())
+        place = f" in {self.current_module}" if self.current_module else ""
+        return Headline("paused", f"Paused{_PAUSES.get(kind, '')}{place}", reason.strip())
 
     @property
     def _running_title(self) -> str:
@@ -340,13 +364,43 @@ class LiveView:
 
     def cautions(self, audience: Audience) -> list[str]:
         """What one should know before pressing a button of `actions`."""
-        if all(action.name != "skip-timeout" for action in self.actions(audience)):
-            return []
-        # Known from use: the one race that can't be closed from outside of os-autoinst.
-        return [
-            "Skip timeout can end the whole job on an os-autoinst from before August 2026, if a"
-            " needle matches in the very same moment."
-        ]
+        names = {action.name for action in self.actions(audience)}
+        sentences = []
+        if "skip-timeout" in names:
+            # Known from use: the one race that can't be closed from outside of os-autoinst.
+            sentences.append(
+                "Skip timeout can end the whole job on an os-autoinst from before August 2026, if a"
+                " needle matches in the very same moment."
+            )
+        if "give-up" in names and self.needle_editor is None:
+            sentences.append(
+                "To go on, make a needle of this screen, then resume: needles are loaded anew."
+            )
+        return sentences
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the test is paused because no needle matched the screen in time."""
+        pause = self.execution.pause
+        return self.is_paused and pause is not None and pause.kind is PauseKind.MISMATCH
+
+    def can_make_needle(self, audience: Audience) -> bool:
+        """Whether this audience is offered to make a needle of the screen."""
+        if audience is not Audience.OWNER or self.job.is_out_of_sight:
+            return False
+        return self.can_steer and self.execution.pause is not None
+
+    @property
+    def needle_use(self) -> str:
+        """When the test knows of a needle that has just been saved."""
+        if self.mismatch:
+            return "Resume: the needles are loaded anew and the check is tried again."
+        return "The needles are loaded anew when a screen mismatch is resumed."
+
+    @property
+    def needle_editor(self) -> str | None:
+        """Where openQA makes a needle of the screen that the test is paused at for want of one."""
+        return f"{self.job.page}/edit" if self.job.page and self.mismatch else None
 
     @property
     def warnings(self) -> list[str]:
@@ -356,6 +410,22 @@ class LiveView:
             sentences.append(
                 "devmode's database can't be reached. The test is shown as it happens; nothing can"
                 " be changed until the database is back, and nobody loses control."
+            )
+        if self.job.openqa is not None and self.job.openqa.trouble:
+            sentences.append(
+                f"{self.job.openqa.trouble} Of the schedule is shown what it said last; the test"
+                " can be controlled all the same."
+            )
+        if self.rival is not None and self.job.state is JobState.RUNNING:
+            sentences.append(
+                f"{self.rival} has opened a developer session in openQA itself. While openQA's"
+                " livehandler runs, both that and devmode can steer this test: ask first."
+            )
+        if self.job.host_away:
+            sentences.append(
+                f"The host “{self.job.host}”, where this job runs, can't be reached by devmode:"
+                " schedule, screen and texts are what was known last. Whatever needs only the"
+                " command server goes on."
             )
         if self.execution.pause is not None and self.job.vnc:
             sentences.append(f"Look into the SUT by VNC: vncviewer -Shared {self.job.vnc}")
@@ -374,6 +444,13 @@ class LiveView:
         mark = {"paused": "‖ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
         return f"{mark}{self.job.name} · devmode"
 
+
+_PAUSES = {
+    PauseKind.MISMATCH: " on a screen mismatch",
+    PauseKind.NEXT_COMMAND: " before the next command",
+    PauseKind.FAILURE: " on a failure",
+    PauseKind.FAILED_FUNCTION: " on a failure",
+}
 
 _MISMATCH_OPTIONS = (
     (

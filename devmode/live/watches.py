@@ -1,13 +1,13 @@
-"""Wakes whoever waits for the next live picture, by inotify where the system has it.
+"""Tells whoever waits of the next live picture, by inotify where the system has it.
 
 Where it has not, or has no watch left, whoever waits has to look again and again.
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
-from gevent.event import Event
 from gevent.socket import wait_read
 from inotify_simple import INotify, flags
 
@@ -17,6 +17,8 @@ _MASK = flags.CREATE | flags.MOVED_TO | flags.ONLYDIR
 
 log = logging.getLogger(__name__)
 
+Wake = Callable[[], None]
+
 
 class Watches:
     """One inotify instance for all pool directories of this process: the system has few."""
@@ -24,10 +26,10 @@ class Watches:
     def __init__(self) -> None:
         """Watch nothing yet."""
         self._inotify: INotify | None = None
-        self._waiting: dict[int, Event] = {}
+        self._waiting: dict[int, Wake] = {}
 
-    def add(self, directory: Path, wake: Event) -> bool:
-        """Set `wake` at every new picture of a pool directory; False where that can't be.
+    def add(self, directory: Path, wake: Wake) -> bool:
+        """Call `wake` at every new picture of a pool directory; False where that can't be.
 
         Adding what is watched already costs a system call, and finds a folder that was made anew.
         """
@@ -42,9 +44,9 @@ class Watches:
             self._waiting[watch] = wake
         return True
 
-    def remove(self, wake: Event) -> None:
-        """Set `wake` no longer."""
-        for watch in [number for number, event in self._waiting.items() if event is wake]:
+    def remove(self, wake: Wake) -> None:
+        """Call `wake` no longer."""
+        for watch in [number for number, waits in self._waiting.items() if waits is wake]:
             del self._waiting[watch]
             try:
                 if self._inotify is not None:
@@ -63,4 +65,4 @@ class Watches:
             for event in inotify.read(timeout=0):
                 wake = self._waiting.get(event.wd)
                 if wake is not None and event.name == LATEST:
-                    wake.set()
+                    wake()

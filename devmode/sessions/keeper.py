@@ -22,7 +22,7 @@ from devmode.errors import (
     DatabaseAway,
     OutcomeUnknown,
 )
-from devmode.jobs.registry import Job
+from devmode.jobs.job import Job
 from devmode.sessions import events
 from devmode.sessions import lifecycle as life
 from devmode.sessions.links import Links
@@ -63,7 +63,7 @@ class Keeper:
         self.job = job
         self.term = term
         self.opened: AsyncResult[None] = AsyncResult()
-        """Set when the session is open; raises what kept it from opening."""
+        """Set when the session is open; raises what kept it from opening, and `Abandoned`."""
         self._lifecycle = lifecycle
         self._store = store
         self._links = links
@@ -137,8 +137,7 @@ class Keeper:
         finally:
             self._listening.stop()
             if not self.opened.ready():
-                moved = "Another process keeps the session now. Try again in a few seconds."
-                self.opened.set_exception(CommandServerUnreachable(moved))
+                self.opened.set_exception(Abandoned())
 
     def _next(self) -> list[events.Event]:
         if self._is_behind and self._mailbox.empty():

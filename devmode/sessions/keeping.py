@@ -14,7 +14,8 @@ from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.link import Link
 from devmode.errors import DatabaseAway, JobNotRunning
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.registry import Registry
 from devmode.sessions import events
 from devmode.sessions import lifecycle as life
 from devmode.sessions.keeper import Keeper
@@ -47,6 +48,7 @@ class Keeping:
         self._reserving: set[int] = set()
         self.is_retiring = False
         self._due = Event()
+        self._rounds_over = Event()
         links.attend(opened=self._link_opened, joined=self._link_joined)
         notices.listen(COMMAND, self._of_keeper(Keeper.look_for_requests))
         notices.listen(STATUS, self._of_keeper(Keeper.tell_status))
@@ -69,18 +71,7 @@ class Keeping:
         """
         if self.is_retiring:
             return self._store.reserve(job.id, visitor.id, visitor.name, keeper=NOBODY)
-        self._reserving.add(job.id)
-        try:
-            if not self._store.reserve(job.id, visitor.id, visitor.name):
-                return False
-            try:
-                self._keep(job, life.Lifecycle(term=1), term=1)
-            except JobNotRunning as error:
-                self._store.remove(job.id, 1, error.sentence)
-                raise
-        finally:
-            self._reserving.discard(job.id)
-        return True
+        return self._reserve_here(job, visitor)
 
     def job_changed(self, job: Job) -> None:
         """End the session of a job that runs no more."""
@@ -93,12 +84,15 @@ class Keeping:
 
     def run(self) -> None:
         """Adopt what nobody keeps and take attendance, again and again (run in a greenlet)."""
-        while not self.is_retiring:
-            # While the database is away nothing is decided.
-            with contextlib.suppress(DatabaseAway):
-                self._round()
-            self._due.wait(ROUNDS_S)
-            self._due.clear()
+        try:
+            while not self.is_retiring:
+                # While the database is away nothing is decided.
+                with contextlib.suppress(DatabaseAway):
+                    self._round()
+                self._due.wait(ROUNDS_S)
+                self._due.clear()
+        finally:
+            self._rounds_over.set()
 
     def let_go(self) -> None:
         """After a lapse of the lease: stop keeping what others adopted meanwhile."""
@@ -113,15 +107,40 @@ class Keeping:
             self._give_voice(job_id, link, sessions.get(job_id))
 
     def retire(self) -> None:
-        """This process ends: leave every session to the others, with what was asked of it."""
+        """This process, which has been `run`, ends: leave every session to the others.
+
+        What was asked of it and not begun goes along.
+        """
         self.is_retiring = True
+        deadline = time.monotonic() + RETIREMENT_S
+        # Others that end too leave sessions just now: one that is adopted at this moment is left
+        # like those before it.
+        self._due.set()
+        self._rounds_over.wait(RETIREMENT_S)
         keepers = tuple(self._keepers.values())
         for keeper in keepers:
             keeper.tell(events.Retire())
-        deadline = time.monotonic() + RETIREMENT_S
         for keeper in keepers:
             keeper.wait_until_ended(timeout_s=max(0.0, deadline - time.monotonic()))
         log.info("sessions left to others", count=len(keepers))
+
+    def _reserve_here(self, job: Job, visitor: Visitor) -> bool:
+        self._reserving.add(job.id)
+        try:
+            if not self._store.reserve(job.id, visitor.id, visitor.name):
+                return False
+            if self.is_retiring:
+                # It became so meanwhile, and has left what it kept already.
+                self._store.orphan(job.id, term=1)
+                return True
+            try:
+                self._keep(job, life.Lifecycle(term=1), term=1)
+            except JobNotRunning as error:
+                self._store.remove(job.id, 1, error.sentence)
+                raise
+        finally:
+            self._reserving.discard(job.id)
+        return True
 
     def _keep(self, job: Job, lifecycle: life.Lifecycle, *, term: int) -> None:
         keeper = Keeper(
@@ -144,6 +163,8 @@ class Keeping:
         # Several processes adopt at the same time: each begins elsewhere, and all get a share.
         random.shuffle(orphans)
         for facts in orphans:
+            if self.is_retiring:
+                return
             self._adopt(facts)
         for job_id, link in self._links.every():
             self._give_voice(job_id, link, sessions.get(job_id))

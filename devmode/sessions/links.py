@@ -9,7 +9,7 @@ from gevent import Greenlet
 
 from devmode.commandserver.link import Joined, Link, LinkEvent
 from devmode.errors import JobNotRunning
-from devmode.jobs.registry import Job
+from devmode.jobs.job import Job
 
 Hear = Callable[[LinkEvent], None]
 Attend = Callable[[int, Link], None]
@@ -43,7 +43,10 @@ class Links:
         self._joined = joined
 
     def listen(self, job: Job, hear: Hear) -> "Listening":
-        """Let `hear` have every event of the job's link; raise `JobNotRunning`."""
+        """Let `hear` have every event of the job's link.
+
+        Raises `JobNotRunning`, `CommandServerUnreachable`.
+        """
         shared = self._shared.get(job.id) or self._open(job)
         if shared.closing is not None:
             shared.closing.kill(block=False)
@@ -76,7 +79,7 @@ class Links:
 
     def _open(self, job: Job) -> _Shared:
         if job.address is None:
-            raise JobNotRunning("The job has ended; there is no command server to talk to.")
+            raise JobNotRunning(job.obstacle or "There is no command server to talk to any more.")
         shared: _Shared
 
         def hear(event: LinkEvent) -> None:

@@ -1,5 +1,6 @@
 """What developers can do with sessions: start, act, let go, ask, hand over, take over."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from enum import Enum
@@ -8,22 +9,25 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from devmode import errors
 from devmode.cluster.notices import Notices
 from devmode.errors import (
     CommandServerUnreachable,
     DatabaseAway,
-    DevmodeError,
     InvalidCommand,
     JobNotRunning,
     NotPermitted,
     NotSessionOwner,
     OutcomeUnknown,
     StateChanged,
+    error_of,
 )
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.elsewhere import Elsewhere
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.registry import Registry
 from devmode.sessions.actions import setting_command
+from devmode.sessions.errands import Errands, cancellation
 from devmode.sessions.events import OPENING_S
+from devmode.sessions.keeper import Abandoned
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.requests import ANSWER, ANSWER_S
 from devmode.sessions.store import EventFacts, SessionFacts, Store
@@ -52,13 +56,17 @@ class Sessions:
         store: Store,
         keeping: Keeping,
         notices: Notices,
+        elsewhere: Elsewhere,
+        errands: Errands,
         *,
         away_after_s: float,
     ) -> None:
-        """Let `keeping` keep what is started here."""
+        """Let `keeping` keep what is started here, and `errands` cancel what openQA runs."""
+        self._errands = errands
         self._registry = registry
         self._store = store
         self._keeping = keeping
+        self._elsewhere = elsewhere
         self._away_after_s = away_after_s
         self._answers: dict[int, Event] = {}
         notices.listen(ANSWER, self._answer_given)
@@ -72,7 +80,10 @@ class Sessions:
         `IncompatibleCommandServer`.
         """
         _require(visitor, Role.OPERATOR, "control a job")
-        self._keeping.reserve(self._running(job_id), visitor)
+        job = self._running(job_id)
+        if job.obstacle:
+            raise CommandServerUnreachable(job.obstacle)
+        self._keeping.reserve(job, visitor)
         slow = CommandServerUnreachable("The session is taking too long to open. Try again.")
         with gevent.Timeout(OPENING_S + 5, slow):
             self._wait_until_open(job_id)
@@ -87,9 +98,10 @@ class Sessions:
     ) -> str:
         """Have the keeper perform an action; return the sentence about how it went.
 
-        Raises `NotSessionOwner`, `StateChanged`, `InvalidCommand`, `CommandNotConfirmed`,
-        `CommandServerUnreachable`, `OutcomeUnknown`.
+        Raises `NotPermitted`, `NotSessionOwner`, `StateChanged`, `InvalidCommand`,
+        `CommandNotConfirmed`, `CommandServerUnreachable`, `OutcomeUnknown`.
         """
+        _require(visitor, Role.OPERATOR, "control a job")
         self._running(job_id)
         if action == "settings":
             self._check_settings(job_id, arguments)
@@ -97,18 +109,28 @@ class Sessions:
             self._store.requests.ask(job_id, visitor.id, action, dict(arguments), revision)
         )
 
-    def release(self, job_id: int, visitor: Visitor, after: After) -> str:
+    def release(self, job_id: int, visitor: Visitor, after: After, reason: str = "") -> str:
         """Let go of a job; return the sentence about what becomes of the test.
 
-        Raises as `act` does, and `NotPermitted` when isotovideo may not be signalled.
+        A job that is cancelled can be given a `reason`. Raises as `act` does, `NotPermitted` when
+        isotovideo may not be signalled, and `OpenqaAway` or `OpenqaRefused`.
         """
         match after:
             case After.CONTINUE:
-                return self.act(job_id, visitor, "release", {}, None)
+                return self._let_go(job_id, visitor, "release")
             case After.STAY:
-                return self.act(job_id, visitor, "leave", {}, None)
+                return self._let_go(job_id, visitor, "leave")
             case After.CANCEL:
-                return self._cancel(job_id, visitor)
+                return self._cancel(job_id, visitor, reason)
+
+    def controlled(self, job_id: int, visitor: Visitor) -> Job:
+        """Return a running job that this visitor controls.
+
+        Raises `JobNotFound`, `JobNotRunning`, `NotPermitted`, `NotSessionOwner`.
+        """
+        job = self._running(job_id)
+        self._owned(job_id, visitor)
+        return job
 
     def timeline(self, job_id: int) -> tuple[EventFacts, ...]:
         """Return everything that happened in a job, newest first; raise `JobNotFound`."""
@@ -186,19 +208,29 @@ class Sessions:
     def _wait_until_open(self, job_id: int) -> None:
         keeper = self._keeping.keeper_of(job_id)
         if keeper is not None:
-            keeper.opened.get()
-            return
+            # Where it is abandoned, another process opens it.
+            with contextlib.suppress(Abandoned):
+                keeper.opened.get()
+                return
         while (facts := self._store.session_of(job_id)) is not None:
             if facts.open:
                 return
             gevent.sleep(LOOK_S)
         raise CommandServerUnreachable("The session did not open. The timeline says why.")
 
-    def _cancel(self, job_id: int, visitor: Visitor) -> str:
-        job = self._running(job_id)
-        self._owned(job_id, visitor)
-        job.terminate()
-        self._store.record(job_id, "cancelled", "Cancelled the job.", visitor.name)
+    def _let_go(self, job_id: int, visitor: Visitor, action: str) -> str:
+        """Whoever controls a job may let go of it, also one who is no operator any more."""
+        self._running(job_id)
+        return self._await(self._store.requests.ask(job_id, visitor.id, action, {}, None))
+
+    def _cancel(self, job_id: int, visitor: Visitor, reason: str) -> str:
+        job = self.controlled(job_id, visitor)
+        if self._errands.can_cancel(job) or not job.host:
+            return self._errands.cancel(job, visitor, reason)
+        # Before: a reason that is refused ends no job.
+        text = cancellation(reason)
+        self._elsewhere.terminate(job)
+        self._store.record(job_id, "cancelled", text, visitor.name)
         return "The job is told to end."
 
     def _running(self, job_id: int) -> Job:
@@ -208,6 +240,8 @@ class Sessions:
         return job
 
     def _owned(self, job_id: int, visitor: Visitor) -> SessionFacts:
+        # The same user may come with a lesser role: by a token, or taken down since.
+        _require(visitor, Role.OPERATOR, "control a job")
         facts = self._store.session_of(job_id)
         if facts is None or facts.user_id != visitor.id:
             raise NotSessionOwner("You don't control this job. Take control first.")
@@ -258,18 +292,6 @@ class Sessions:
     def _look_for_answers(self) -> None:
         for answered in self._answers.values():
             answered.set()
-
-
-def error_of(code: str) -> type[DevmodeError]:
-    """Return the class of an error that travelled as its code."""
-    return next(
-        (
-            kind
-            for kind in vars(errors).values()
-            if isinstance(kind, type) and issubclass(kind, DevmodeError) and kind.code == code
-        ),
-        DevmodeError,
-    )
 
 
 def _require(visitor: Visitor, role: Role, what: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -59,6 +59,42 @@ class EventFacts:
     text: str
 
 
+def _facts_of_sessions() -> Select[Any]:
+    asking = aliased(User)
+    tabs = (
+        select(func.coalesce(func.sum(Presence.tabs), 0))
+        .where(
+            Presence.job_id == DeveloperSession.job_id,
+            Presence.user_id == DeveloperSession.user_id,
+        )
+        .scalar_subquery()
+    )
+    return (
+        select(
+            DeveloperSession,
+            User.name,
+            asking.name,
+            tabs,
+            now() - DeveloperSession.unattended_since,
+            Process.lease_until + MARGIN_S > now(),
+        )
+        .join(User, User.id == DeveloperSession.user_id)
+        .outerjoin(asking, asking.id == DeveloperSession.requested_by)
+        .outerjoin(Process, Process.id == DeveloperSession.process_id)
+    )
+
+
+# Put together once: that takes longer than the database needs to answer.
+_FACTS = _facts_of_sessions()
+_FACTS_OF_ONE = _FACTS.where(DeveloperSession.job_id == bindparam("job_id"))
+_EVENTS = (
+    select(SessionEvent)
+    .where(SessionEvent.job_id == bindparam("job_id"))
+    .order_by(SessionEvent.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
 class Store:
     """Reads and changes sessions, their events and their commands."""
 
@@ -78,11 +114,11 @@ class Store:
 
     def session_of(self, job_id: int) -> SessionFacts | None:
         """Return the session of a job, if it has one."""
-        return self._facts(DeveloperSession.job_id == job_id).get(job_id)
+        return self._facts(_FACTS_OF_ONE, {"job_id": job_id}).get(job_id)
 
     def sessions(self) -> dict[int, SessionFacts]:
         """Return every session by its job."""
-        return self._facts()
+        return self._facts(_FACTS)
 
     def user_named(self, name: str) -> int | None:
         """Return the number of the user of this name."""
@@ -91,16 +127,9 @@ class Store:
 
     def events_of(self, job_id: int, limit: int = 50) -> tuple[EventFacts, ...]:
         """Return the newest events of a job, newest first."""
-        query = (
-            select(SessionEvent)
-            .where(SessionEvent.job_id == job_id)
-            .order_by(SessionEvent.id.desc())
-            .limit(limit)
-        )
         with self._database.read() as session:
-            return tuple(
-                EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in session.scalars(query)
-            )
+            newest = session.scalars(_EVENTS, {"job_id": job_id, "limit": limit})
+            return tuple(EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in newest)
 
     def remembered(self, job_id: int) -> ExecutionState:
         """Return what the timeline last said of a job's execution, for who continues it."""
@@ -116,30 +145,9 @@ class Store:
         with self._database.write() as session:
             self._notices.publish(session, STATUS, job_id)
 
-    def _facts(self, *conditions: Any) -> dict[int, SessionFacts]:
-        asking = aliased(User)
-        tabs = (
-            select(func.coalesce(func.sum(Presence.tabs), 0))
-            .where(
-                Presence.job_id == DeveloperSession.job_id,
-                Presence.user_id == DeveloperSession.user_id,
-            )
-            .scalar_subquery()
-        )
-        query = (
-            select(
-                DeveloperSession,
-                User.name,
-                asking.name,
-                tabs,
-                now() - DeveloperSession.unattended_since,
-                Process.lease_until + MARGIN_S > now(),
-            )
-            .join(User, User.id == DeveloperSession.user_id)
-            .outerjoin(asking, asking.id == DeveloperSession.requested_by)
-            .outerjoin(Process, Process.id == DeveloperSession.process_id)
-            .where(*conditions)
-        )
+    def _facts(
+        self, query: Select[Any], parameters: dict[str, int] | None = None
+    ) -> dict[int, SessionFacts]:
         with self._database.read() as session:
             return {
                 row.job_id: SessionFacts(
@@ -157,7 +165,7 @@ class Store:
                     is_kept=bool(is_kept),
                 )
                 for row, developer, requested_by, tabs_open, unattended_s, is_kept in (
-                    session.execute(query)
+                    session.execute(query, parameters)
                 )
             }
 

@@ -1,21 +1,31 @@
 """Who is signed in, and with which role."""
 
 import hashlib
+import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sqlalchemy import ForeignKey, delete, insert, select
+from sqlalchemy import ForeignKey, bindparam, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.exc import StaleDataError
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database
 from devmode.cluster.notices import Notices
 from devmode.sessions.models import User
 
+MOST_RACES = 4
 LOGIN = "login"
 """Topic: the login, or the token, of this id is over."""
 LONGEST_NAME = 40
+PROXY = "proxy"
+"""As `Visitor.signed_in_at`: the proxy in front of devmode."""
+_MARK = re.compile(r"~[0-9a-f]{8}$")
+VOUCHED_S = 90.0
+"""How long the word of the proxy is good for: longer than a page with a stream takes to come by."""
 
 
 class Role(IntEnum):
@@ -56,6 +66,16 @@ class Visitor:
     role: Role
     login_id: str
     """Of the login or the token: what is over when the visitor may not stay."""
+    signed_in_at: str | None = None
+    """Who keeps them signed in, an openQA by its URL or `PROXY`; None where devmode does."""
+
+
+# Put together once: every request asks it.
+_VISITOR = (
+    select(User.id, User.name, Login.role)
+    .join(User, User.id == Login.user_id)
+    .where(Login.id == bindparam("login_id"), Login.expires_at > now())
+)
 
 
 class Logins:
@@ -83,20 +103,43 @@ class Logins:
             )
         return secret
 
+    def vouched(self, name: str, role: Role) -> Visitor:
+        """Return the visitor whom the proxy names, making the user if they are new.
+
+        In the database, since any process may be asked whether its stream may go on.
+        """
+        login_id = PROXY + _login_id(f"{role.label} {name}")
+        with self._database.read() as session:
+            late = Login.expires_at > now() + VOUCHED_S / 2
+            known = session.scalar(select(Login.user_id).where(Login.id == login_id, late))
+        user_id = known or self._vouch(login_id, name, role)
+        return Visitor(user_id, name, role, login_id, signed_in_at=PROXY)
+
+    def _vouch(self, login_id: str, name: str, role: Role) -> int:
+        for _race in range(MOST_RACES):
+            # Another process may note it, or forget what is over, in the same moment.
+            with suppress(IntegrityError, StaleDataError):
+                return self._note_vouched(login_id, name, role)
+        return self._note_vouched(login_id, name, role)
+
+    def _note_vouched(self, login_id: str, name: str, role: Role) -> int:
+        with self._database.write() as session:
+            user_id = user_of(session, name)
+            session.execute(delete(Login).where(Login.expires_at < now()))
+            until = now() + VOUCHED_S
+            session.merge(Login(id=login_id, user_id=user_id, role=int(role), expires_at=until))
+        return user_id
+
     def visitor(self, secret: str) -> Visitor | None:
         """Return who has this secret, None when the login is unknown or over."""
         return self.visitor_of(_login_id(secret))
 
     def visitor_of(self, login_id: str) -> Visitor | None:
         """Return whose login this is, None when it is over."""
-        query = (
-            select(User.id, User.name, Login.role)
-            .join(User, User.id == Login.user_id)
-            .where(Login.id == login_id, Login.expires_at > now())
-        )
         with self._database.read() as session:
-            row = session.execute(query).one_or_none()
-        return Visitor(row.id, row.name, Role(row.role), login_id) if row else None
+            row = session.execute(_VISITOR, {"login_id": login_id}).one_or_none()
+        at = PROXY if login_id.startswith(PROXY) else None
+        return Visitor(row.id, row.name, Role(row.role), login_id, at) if row else None
 
     def sign_out(self, visitor: Visitor) -> None:
         """End a login; its streams end with it."""
@@ -106,8 +149,19 @@ class Logins:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether people can go by this name."""
+    """Tell whether people can go by this name: one with a mark of `usable_name` is others'."""
+    if _MARK.search(name):
+        return False
     return name.isprintable() and 0 < len(name) <= LONGEST_NAME and name == " ".join(name.split())
+
+
+def usable_name(name: str) -> str:
+    """Return a name that others gave as devmode can show it; names that differ stay different."""
+    if is_name(name):
+        return name
+    mark = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
+    shown = "".join(c for c in " ".join(name.split()) if c.isprintable())
+    return f"{shown[: LONGEST_NAME - 9].strip()}~{mark}"
 
 
 def user_of(session: Session, name: str) -> int:

@@ -9,11 +9,20 @@ from flask import Flask, current_app
 from devmode.cluster.notices import Notices
 from devmode.config import Settings
 from devmode.extensions import csrf
+from devmode.jobs.uploads import Uploads
+from devmode.jobs.worker import WorkerNotice
+from devmode.live.drafts import Drafts
 from devmode.live.feed import Feed
+from devmode.live.recorded import Recorded
 from devmode.live.texts import Texts
+from devmode.sessions.doctor import Doctor
+from devmode.sessions.errands import Errands
+from devmode.sessions.guests import Guests
+from devmode.sessions.needles import Needles
 from devmode.sessions.service import Sessions
 from devmode.sessions.tokens import Tokens
 from devmode.sessions.users import Logins, Visitor
+from devmode.web.internal import Internal
 from devmode.web.limits import Limits
 
 
@@ -23,22 +32,36 @@ class Devmode:
 
     settings: Settings
     sessions: Sessions
+    errands: Errands
     feed: Feed
     texts: Texts
+    uploads: Uploads
+    workers: WorkerNotice
+    recorded: Recorded
+    drafts: Drafts
+    needles: Needles
     logins: Logins
     tokens: Tokens
+    guests: Guests
+    doctor: Doctor
     limits: Limits
     notices: Notices
     start: Callable[[], None]
     """Begin to keep, scan and renew: to be called once, by the process that serves."""
     problem: Callable[[], str | None]
     """Why this process should not be sent people just now, None if it may."""
+    internal: Internal
+    """What other hosts are answered."""
     stop: Callable[[], None]
     """Withdraw what this process asked for and give the lease back."""
 
     def visitor_of(self, login_id: str) -> Visitor | None:
         """Return whose login or token this is, None when it is over."""
-        return self.logins.visitor_of(login_id) or self.tokens.visitor_of(login_id)
+        return (
+            self.guests.visitor_of(login_id)
+            or self.logins.visitor_of(login_id)
+            or self.tokens.visitor_of(login_id)
+        )
 
 
 def devmode() -> Devmode:
@@ -50,10 +73,13 @@ def register(app: Flask, parts: Devmode) -> None:
     """Add every route, error page and header to the application."""
     from devmode.web import (
         accounts,
+        admission,
         api,
         errors,
         health,
         jobs,
+        livehandler,
+        needles,
         openapi,
         results,
         screen,
@@ -73,6 +99,8 @@ def register(app: Flask, parts: Devmode) -> None:
         jobs,
         openapi,
         health,
+        livehandler,
+        needles,
         results,
         screen,
         steering,
@@ -83,4 +111,6 @@ def register(app: Flask, parts: Devmode) -> None:
         app.register_blueprint(module.blueprint)
     # A token stands in a header that no form of another site can send.
     csrf.exempt(api.blueprint)
-    stream.listen_to(parts.notices)
+    # What changes something there is signed by a key, or a websocket of our own page.
+    csrf.exempt(livehandler.blueprint)
+    admission.listen_to(parts.notices)

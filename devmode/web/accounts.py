@@ -3,10 +3,11 @@
 import hmac
 
 import gevent
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-from devmode.sessions.users import LONGEST_NAME, Role, is_name
+from devmode.errors import NotPermitted
+from devmode.sessions.users import LONGEST_NAME, PROXY, Role, is_name
 from devmode.web import devmode
 from devmode.web.security import visitor
 
@@ -22,8 +23,11 @@ WRONG_CODE_S = 1.0
 
 
 @blueprint.get("/sign-in")
-def sign_in() -> str:
-    """Show the form."""
+def sign_in() -> Response | str:
+    """Show the form, to whom nobody else keeps signed in."""
+    known = g.get("visitor")
+    if known is not None and known.signed_in_at is not None:
+        return redirect(_safe_next(request.args.get("next", "")), 303)
     return _form()
 
 
@@ -51,13 +55,23 @@ def enter() -> Response | tuple[str, int]:
 @blueprint.post("/sign-out")
 def sign_out() -> Response:
     """Sign out; the streams of this login end with it."""
+    at = visitor().signed_in_at
+    if at is not None:
+        whom = "by the proxy in front of devmode" if at == PROXY else "with openQA"
+        raise NotPermitted(f"You are signed in {whom}. Sign out there, and you are here too.")
     devmode().logins.sign_out(visitor())
     session.clear()
     return redirect(url_for("accounts.sign_in"), 303)
 
 
 def _form(error: str = "") -> str:
-    return render_template("sign_in.html", roles=ROLES, form=request.values, error=error)
+    return render_template(
+        "sign_in.html",
+        roles=ROLES,
+        form=request.values,
+        error=error,
+        back=_safe_next(request.values.get("next", "")),
+    )
 
 
 def _safe_next(target: str) -> str:

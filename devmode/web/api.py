@@ -6,6 +6,7 @@ from msgspec import UNSET
 from werkzeug.wrappers import Response
 
 from devmode import errors, schemas
+from devmode.jobs.needles import Needle
 from devmode.live.subscription import News
 from devmode.live.view import Audience
 from devmode.sessions.service import After
@@ -19,6 +20,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 CONTROLLED = (errors.NotPermitted, errors.JobNotFound, errors.JobNotRunning)
 STEERED = (
+    errors.NotPermitted,
     errors.JobNotFound,
     errors.JobNotRunning,
     errors.NotSessionOwner,
@@ -28,6 +30,8 @@ STEERED = (
     errors.CommandNotConfirmed,
     errors.OutcomeUnknown,
 )
+ERRAND = (errors.OpenqaAway, errors.OpenqaRefused)
+ASKED = (errors.NotPermitted, errors.JobNotFound, *ERRAND)
 ACT = Operation(schemas.Answer, body=schemas.Act, refusals=STEERED)
 
 
@@ -43,6 +47,26 @@ def jobs() -> schemas.Jobs:
 def job(job_id: int) -> schemas.Job:
     """Show one job."""
     return snapshot_of(devmode().feed.view_for_page(job_id))
+
+
+@blueprint.get("/jobs/<int:job_id>/doctor")
+@operation(Operation(schemas.Examination, refusals=(errors.JobNotFound,)))
+def doctor(job_id: int) -> schemas.Examination:
+    """Examine, step by step, why the command server of a job can or can't be reached."""
+    examination = devmode().doctor.examine(job_id)
+    return schemas.Examination(
+        job_id=job_id,
+        reachable=examination.is_reachable,
+        findings=tuple(
+            schemas.Finding(
+                step=finding.step,
+                outcome=finding.outcome.value,
+                seen=finding.seen,
+                advice=finding.advice,
+            )
+            for finding in examination.findings
+        ),
+    )
 
 
 @blueprint.get("/jobs/<int:job_id>/events")
@@ -88,11 +112,16 @@ def control(job_id: int) -> schemas.Answer:
 
 @blueprint.delete("/jobs/<int:job_id>/session")
 @operation(
-    Operation(schemas.Answer, query=schemas.Release, refusals=(errors.NotPermitted, *STEERED))
+    Operation(
+        schemas.Answer,
+        query=schemas.Release,
+        refusals=(*STEERED, *ERRAND),
+    )
 )
 def release(job_id: int, query: schemas.Release) -> schemas.Answer:
     """Let go of a job: the test continues, stays as it is, or is cancelled."""
-    return _answer(job_id, devmode().sessions.release(job_id, visitor(), After(query.then)))
+    after = After(query.then)
+    return _answer(job_id, devmode().sessions.release(job_id, visitor(), after, query.reason))
 
 
 @blueprint.post("/jobs/<int:job_id>/session/request")
@@ -108,6 +137,7 @@ def request_control(job_id: int) -> schemas.Answer:
         schemas.Answer,
         body=schemas.HandOver,
         refusals=(
+            errors.NotPermitted,
             errors.JobNotFound,
             errors.JobNotRunning,
             errors.NotSessionOwner,
@@ -125,6 +155,20 @@ def hand_over(job_id: int, body: schemas.HandOver) -> schemas.Answer:
 def take_over(job_id: int) -> schemas.Answer:
     """Take control from its owner: administrators, or any operator when the owner is away."""
     return _answer(job_id, devmode().sessions.take_over(job_id, visitor()))
+
+
+@blueprint.post("/jobs/<int:job_id>/openqa/restart")
+@operation(Operation(schemas.Answer, body=schemas.Restart, refusals=(*ASKED, errors.SessionLocked)))
+def restart(job_id: int, body: schemas.Restart) -> schemas.Answer:
+    """Have the job's openQA run it again from its beginning, which ends it."""
+    return _answer(job_id, devmode().errands.restart(job_id, visitor(), body.reason))
+
+
+@blueprint.post("/jobs/<int:job_id>/openqa/comment")
+@operation(Operation(schemas.Answer, body=schemas.Comment, refusals=ASKED))
+def comment(job_id: int, body: schemas.Comment) -> schemas.Answer:
+    """Leave a comment at the job in its openQA."""
+    return _answer(job_id, devmode().errands.comment(job_id, visitor(), body.text))
 
 
 @blueprint.patch("/jobs/<int:job_id>/settings")
@@ -172,6 +216,30 @@ def skip_timeout(job_id: int, body: schemas.Act) -> schemas.Answer:
 def give_up(job_id: int, body: schemas.Act) -> schemas.Answer:
     """Let the screen check that the test is paused at fail."""
     return _act(job_id, "give_up", body.revision)
+
+
+@blueprint.post("/jobs/<int:job_id>/needles")
+@operation(
+    Operation(
+        schemas.Answer,
+        body=schemas.NewNeedle,
+        refusals=(
+            *CONTROLLED,
+            errors.NotSessionOwner,
+            errors.StateChanged,
+            errors.TextNotFound,
+            errors.NeedleNotSaved,
+            errors.HostAway,
+        ),
+    )
+)
+def make_needle(job_id: int, body: schemas.NewNeedle) -> schemas.Answer:
+    """Save a needle, which isotovideo loads when a screen mismatch is resumed."""
+    view = devmode().feed.view_for_page(job_id)
+    screenshot = body.screenshot or devmode().drafts.mismatch(view).screenshot
+    needle = msgspec.convert(body, Needle, from_attributes=True)
+    saved = devmode().needles.save(job_id, visitor(), needle, screenshot)
+    return _answer(job_id, f"{saved} {view.needle_use}")
 
 
 def _act(job_id: int, action: str, revision: str | None, **arguments: object) -> schemas.Answer:

@@ -30,14 +30,21 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.SessionLocked: 409,
     errors.StateChanged: 409,
     errors.InvalidCommand: 422,
+    errors.NeedleNotSaved: 507,
     errors.CommandServerUnreachable: 502,
     errors.IncompatibleCommandServer: 502,
     errors.CommandNotConfirmed: 504,
     errors.OutcomeUnknown: 504,
+    errors.HostAway: 502,
     errors.DatabaseAway: 503,
+    errors.OpenqaAway: 503,
+    errors.OpenqaRefused: 502,
     errors.Overloaded: 503,
 }
 """The one place where errors and HTTP statuses meet."""
+
+STREAMS = ("stream.events", "livehandler.streaming")
+"""Nobody would see a page of theirs."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +74,7 @@ def _face(error: DevmodeError, status: int) -> Response:
     if is_htmx():
         return messages_answer([("error", error.sentence)], status)
     if isinstance(error, errors.NotSignedIn) and request.method == "GET":
-        if request.endpoint == "stream.events":
+        if request.endpoint in STREAMS:
             return Response(status=status)
         return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")), 303)
     page = render_template("error.html", status=status, error=error)

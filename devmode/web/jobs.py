@@ -4,7 +4,8 @@ import time
 
 from flask import Blueprint, render_template, request
 
-from devmode.live.dashboard import Filter
+from devmode.jobs.rows import LARGEST_ID
+from devmode.live.dashboard import Filter, Page
 from devmode.web import devmode
 from devmode.web.security import visitor
 from devmode.web.texts import panel
@@ -25,6 +26,18 @@ def index() -> str:
     )
 
 
+@blueprint.get("/ended")
+def ended() -> str:
+    """Show the jobs that ended, a page of them at a time."""
+    before = request.args.get("before", LARGEST_ID, type=int)
+    # No database takes a NUL.
+    text = request.args.get("text", "")[:200].replace("\0", "")
+    page = Page(min(max(before, 0), LARGEST_ID), text)
+    lines, older = devmode().feed.dashboard.ended(page)
+    days = devmode().settings.kept_days
+    return render_template("jobs/ended.html", lines=lines, page=page, older=older, days=days)
+
+
 @blueprint.get("/jobs/<int:job_id>")
 def show(job_id: int) -> str:
     """Show the live view of one job."""
@@ -41,6 +54,12 @@ def show(job_id: int) -> str:
         now=time.time(),
         refresh_off=_still(),
     )
+
+
+@blueprint.get("/jobs/<int:job_id>/doctor")
+def doctor(job_id: int) -> str:
+    """Show what is found on the way to a job's command server."""
+    return render_template("jobs/doctor.html", examination=devmode().doctor.examine(job_id))
 
 
 def _still() -> bool:

@@ -11,6 +11,8 @@ from devmode.errors import TooMany
 MOST_KEYS = 10_000
 """Remembered at once, so that made-up keys can't fill the memory."""
 MINUTE_S = 60.0
+STRANGE_COOKIES_PER_MINUTE = 300
+"""openQA gives one to everybody who looks at it, and a new one with each page."""
 
 
 class Limit:
@@ -51,6 +53,8 @@ class Limits:
     """Wrong start codes, by address."""
     wrong_token: Limit
     """Tokens that are not valid, by address; those that are go on working."""
+    strange_cookie: Limit
+    """Cookies of openQA that nobody is signed in by, by address: each costs it a question."""
     token: Limit
     """Requests, by token."""
 
@@ -60,5 +64,6 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         sign_in=Limit(settings.sign_in_attempts_per_minute, "Too many wrong start codes."),
         wrong_token=Limit(settings.sign_in_attempts_per_minute, "Too many wrong tokens."),
+        strange_cookie=Limit(STRANGE_COOKIES_PER_MINUTE, "Too many cookies that openQA disowned."),
         token=Limit(settings.api_requests_per_minute, "Too many requests with this token."),
     )

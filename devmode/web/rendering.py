@@ -7,10 +7,11 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from devmode.live.dashboard import JobLine
-from devmode.live.feed import Shown
+from devmode.live.renderings import Shown
 from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView
 from devmode.web.snapshots import snapshot_regions
+from devmode.web.told import told_regions
 
 Messages = list[tuple[str, str]]
 
@@ -28,6 +29,8 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.execution.tags is None,
         view.execution.supports_pausing,
         view.can_steer,
+        view.needle_editor,
+        view.job.is_out_of_sight,
         view.warnings,
         view.revision,
         audience,
@@ -46,12 +49,18 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.remembered,
         audience,
     ),
+    "origin": lambda view, _audience: (
+        view.job.page,
+        view.job.openqa and (view.job.openqa.facts.group, view.job.openqa.facts.worker),
+    ),
+    "openqa": lambda view, audience: view.job.page is not None and audience is not Audience.VIEWER,
     "clock": lambda view, _audience: view.deadline,
     "screen": lambda view, _audience: view.screen,
     "schedule": lambda view, audience: (
         view.current_module,
         view.job.modules,
         view.execution.pause_at,
+        view.is_paused,
         view.settings_editable(audience),
     ),
     "timeline": lambda view, _audience: view.events,
@@ -81,6 +90,10 @@ def job_regions(
     """Render the regions of a job's page that show something else than they did `last`."""
     if audience is Audience.PROGRAM:
         return snapshot_regions(view, last)
+    if audience is Audience.LIVEHANDLER:
+        return told_regions(view, last)
+    if audience is Audience.SCREEN:
+        return last, {}
     shown = {name: show(view, audience) for name, show in SHOWN.items()}
     regions = {
         name: fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
@@ -119,8 +132,12 @@ def messages_answer(
     status: int = 200,
     regions: Regions | None = None,
     marks: dict[str, str] | None = None,
+    emptied: tuple[str, ...] = (),
 ) -> Response:
-    """Answer HTMX with messages, the regions that may have changed and marks beside settings."""
+    """Answer HTMX with messages, the regions that may have changed and marks beside settings.
+
+    A field that is `emptied` gives its place to a fresh one.
+    """
     fragments = {
         name: Markup(html)  # noqa: S704 - rendered by our own templates, which escape
         for name, html in (regions or {}).items()
@@ -129,6 +146,11 @@ def messages_answer(
     job_id = (request.view_args or {}).get("job_id")
     page = url_for("jobs.show", job_id=job_id) if job_id else None
     body = render_template(
-        "jobs/_answer.html", messages=messages, regions=fragments, marks=marks or {}, page=page
+        "jobs/_answer.html",
+        messages=messages,
+        regions=fragments,
+        marks=marks or {},
+        emptied=emptied,
+        page=page,
     )
     return Response(body, status, mimetype="text/html")

@@ -1,17 +1,22 @@
 """Who asks, from where, and what every answer carries."""
 
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 from flask import Flask, g, request, session
 from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, SecurityError
 from werkzeug.wrappers import Response
 
-from devmode.errors import FormExpired, JobNotFound, NotSignedIn
-from devmode.jobs.registry import LARGEST_ID
+from devmode.errors import FormExpired, JobNotFound, NotPermitted, NotSignedIn
+from devmode.jobs.rows import LARGEST_ID
 from devmode.sessions.users import Visitor
-from devmode.web import devmode
+from devmode.web import devmode, guests, proxied
 from devmode.web.problems import is_api
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LONGEST_URL = 8000
+OPENQA_PORTS = 2
+"""How far the port of openQA's livehandler is above that of its web UI."""
 HEALTH = ("health.healthz", "health.readyz", "health.tell_metrics")
 OPEN_ENDPOINTS = (
     "accounts.sign_in",
@@ -19,6 +24,10 @@ OPEN_ENDPOINTS = (
     "openapi.document",
     "openapi.page",
     "static",
+    # Tells a stranger nothing, in the words that openQA's page shows them.
+    "livehandler.watch",
+    # Its caller is a worker, known by a key.
+    "livehandler.upload_progress",
     *HEALTH,
 )
 WHO_ASKS = (
@@ -46,15 +55,36 @@ def register(app: Flask) -> None:
     app.before_request(_know_visitor)
     app.before_request(_check_job)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"user": g.get("visitor")})
+    app.context_processor(lambda: {"user": g.get("visitor"), "openqa": guests.address()})
 
 
 def visitor() -> Visitor:
-    """Return who asks; raise `NotSignedIn`."""
+    """Return who asks; raise `NotSignedIn`, or why that can't be told just now."""
     found: Visitor | None = g.get("visitor")
     if found is None:
+        if (trouble := guests.trouble()) is not None:
+            raise trouble
         raise NotSignedIn(WHO_ASKS if is_api() else "Sign in first. Your sign-in may have expired.")
     return found
+
+
+def require_our_page() -> None:
+    """Refuse websockets of other sites' pages, which a browser would open with our cookie.
+
+    openQA's page, when there is no proxy, comes from the port two below (`makeWsUrlAbsolute` in
+    openqa.js): that origin may open them too. Programs send no origin. Raises `NotPermitted`.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    own = urlsplit(f"//{request.host}")
+    with suppress(ValueError):
+        asking = urlsplit(origin)
+        if asking.netloc == own.netloc:
+            return
+        if own.port and (asking.hostname, asking.port) == (own.hostname, own.port - OPENQA_PORTS):
+            return
+    raise NotPermitted("This websocket was opened by another site.")
 
 
 def _check_host() -> None:
@@ -97,7 +127,8 @@ def _check_job() -> None:
 
 def _by_cookie() -> Visitor | None:
     secret = session.get("login")
-    return devmode().logins.visitor(secret) if isinstance(secret, str) else None
+    found = devmode().logins.visitor(secret) if isinstance(secret, str) else None
+    return proxied.visitor() or found or guests.visitor()
 
 
 def _by_token() -> Visitor | None:

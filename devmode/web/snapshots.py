@@ -7,7 +7,8 @@ import msgspec
 from devmode import schemas
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
-from devmode.live.feed import Shown
+from devmode.jobs.job import NOWHERE
+from devmode.live.renderings import Shown
 from devmode.live.subscription import Regions
 from devmode.live.timeline import moment
 from devmode.live.view import LiveView
@@ -54,7 +55,11 @@ def _facts(view: LiveView) -> dict[str, object]:
         "id": job.id,
         "name": job.name,
         "state": job.state.value,
-        "origin": {"kind": "pool_directory", "openqa_id": job.openqa_id},
+        "origin": {
+            "kind": "openqa" if job.pool_directory == NOWHERE else "pool_directory",
+            "openqa_id": job.openqa_id,
+            "openqa_page": job.page,
+        },
         "started_at": moment(job.started_at),
         "ended_at": None if job.ended_at is None else moment(job.ended_at),
         "deadline": view.deadline,

@@ -1,9 +1,10 @@
 """Everything that a developer does to a session or to the test."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from devmode.errors import DatabaseAway, DevmodeError, InvalidCommand, JobNotFound, NotSignedIn
+from devmode.errors import DatabaseAway, DevmodeError, InvalidCommand, JobNotFound
+from devmode.live.subscription import Regions
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from devmode.sessions.service import After
 from devmode.web import devmode
@@ -12,6 +13,8 @@ from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
 
 NOT_CONFIRMED = "not confirmed"
+STREAM_HEADER = "Devmode-Stream"
+"""By which a page says that its stream is open (static/live.js)."""
 
 blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
 
@@ -29,7 +32,8 @@ def release(job_id: int) -> Response:
     then = request.values.get("then", After.CONTINUE.value)
     if then not in {after.value for after in After}:
         raise InvalidCommand("“then” is one of continue, stay, cancel.")
-    return _answer(job_id, devmode().sessions.release(job_id, visitor(), After(then)))
+    reason = request.values.get("reason", "")
+    return _answer(job_id, devmode().sessions.release(job_id, visitor(), After(then), reason))
 
 
 @blueprint.post("/session/request")
@@ -49,6 +53,22 @@ def hand_over(job_id: int) -> Response:
 def take_over(job_id: int) -> Response:
     """Take control from its owner."""
     return _answer(job_id, devmode().sessions.take_over(job_id, visitor()))
+
+
+@blueprint.post("/openqa/restart")
+def restart(job_id: int) -> Response:
+    """Have openQA run the job again."""
+    reason = request.values.get("reason", "")
+    return _answer(job_id, devmode().errands.restart(job_id, visitor(), reason))
+
+
+@blueprint.post("/openqa/comment")
+def comment(job_id: int) -> Response:
+    """Leave a comment in openQA."""
+    text = request.values.get("comment", "")
+    told = devmode().errands.comment(job_id, visitor(), text)
+    # What still stands in the field would be left a second time.
+    return _answer(job_id, told, emptied=("comment",))
 
 
 @blueprint.post("/settings")
@@ -95,12 +115,13 @@ def give_up(job_id: int) -> Response:
 def tell(error: DevmodeError) -> Response:
     """Tell an error on the page of the job, with what is true now."""
     job_id = (request.view_args or {}).get("job_id")
-    if isinstance(error, NotSignedIn | JobNotFound | DatabaseAway) or job_id is None:
+    is_stranger = g.get("visitor") is None
+    if isinstance(error, JobNotFound | DatabaseAway) or is_stranger or job_id is None:
         return answer(error)
     if is_htmx():
-        regions = devmode().feed.regions_for(visitor(), job_id)
         messages = [("error", error.sentence)]
-        return messages_answer(messages, STATUSES[type(error)], regions, _marks(job_id))
+        status = STATUSES[type(error)]
+        return messages_answer(messages, status, _untold_regions(job_id), _marks(job_id))
     flash(error.sentence, "error")
     return redirect(url_for("jobs.show", job_id=job_id), 303)
 
@@ -126,14 +147,25 @@ def _marks(job_id: int) -> dict[str, str]:
     }
 
 
+def _untold_regions(job_id: int) -> Regions:
+    """Render the page's regions for a page without a stream.
+
+    Where there is one it tells what changes, and may do so before this answer arrives: what was
+    true when that was made would replace what is true now, and stay.
+    """
+    if request.headers.get(STREAM_HEADER) == "open":
+        return {}
+    return devmode().feed.regions_for(visitor(), job_id)
+
+
 def _act(job_id: int, action: str, **arguments: object) -> Response:
     revision = request.values.get("revision")
     return _answer(job_id, devmode().sessions.act(job_id, visitor(), action, arguments, revision))
 
 
-def _answer(job_id: int, sentence: str) -> Response:
+def _answer(job_id: int, sentence: str, emptied: tuple[str, ...] = ()) -> Response:
     if is_htmx():
-        regions = devmode().feed.regions_for(visitor(), job_id)
-        return messages_answer([("done", sentence)], regions=regions, marks=_marks(job_id))
+        messages, regions = [("done", sentence)], _untold_regions(job_id)
+        return messages_answer(messages, regions=regions, marks=_marks(job_id), emptied=emptied)
     flash(sentence, "done")
     return redirect(url_for("jobs.show", job_id=job_id), 303)

@@ -1,28 +1,23 @@
 """The stream of server-sent events: one per browser, shared by its tabs."""
 
-import contextlib
-import fcntl
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from socket import SHUT_RDWR
 
 import gevent
 from flask import Blueprint, Response, request
-from gevent.event import Event
-from gevent.socket import socket, wait_read
 
-from devmode.cluster.notices import Notices
-from devmode.errors import DatabaseAway, InvalidCommand, Overloaded, TooMany
+from devmode.errors import InvalidCommand
+from devmode.live.frame import Frame
 from devmode.live.subscription import DASHBOARD, News, Subscription
 from devmode.live.texts import Wanted, Watching
 from devmode.live.view import Audience
-from devmode.sessions.users import LOGIN, Visitor
-from devmode.web import devmode
+from devmode.sessions.users import Visitor
+from devmode.web import Devmode, admission, devmode
 from devmode.web.security import visitor
 from devmode.web.texts import sight_on, text_events, wanted_texts
+from devmode.web.wire import Wire
 
 blueprint = Blueprint("stream", __name__)
 
@@ -31,8 +26,6 @@ HEARTBEAT_S = 10.0
 AUTHORISED_FOR_S = 30.0
 HELD_BACK_S = 0.05
 """How soon to look again whether a slow browser has room for a picture or a text."""
-UNSENT = 0x894B
-"""SIOCOUTQNSD of Linux' sockios.h: how much of what was written has not been sent yet."""
 RETRY_MS = (500, 1500)
 """When a browser comes back whose connection was lost: not all in the same moment."""
 RETURNS_PER_S = 200
@@ -42,15 +35,16 @@ KEPT_BYTES = 2048
 STALLED_S = 30.0
 """How long a browser may take no byte of what waits for it."""
 MOST_JOBS = 100
+WHO = b"event: who\ndata: \n\n"
+"""Has a browser show its cookies again: a stream sees only those it was opened with."""
 
 Encode = Callable[[News], bytes]
 """Turns what changed about a subject into events; empty where that is no news."""
-VisitorOf = Callable[[str], Visitor | None]
+Show = Callable[[Frame], bytes]
+"""Turns a picture into an event."""
 
-_draining = Event()
-"""Set when this process shuts down: streams say farewell and end."""
-_open: Counter[str] = Counter()
-_subscriptions: dict[int, Subscription] = {}
+_streams: dict[int, "_Stream"] = {}
+_sweeper: "gevent.Greenlet[..., None]" = gevent.Greenlet()
 
 
 @blueprint.get("/events")
@@ -68,77 +62,45 @@ def follow(
     encode: Encode,
     audience: Audience | None = None,
     wanted: Sequence[Wanted] = (),
+    show: Show | None = None,
 ) -> Response:
     """Answer with a stream of these subjects and texts; raise `JobNotFound` or `TooMany`."""
-    login_id = watcher.login_id
-    if _draining.is_set():
-        return Response(_farewell(), mimetype="text/event-stream")
-    if len(_subscriptions) >= devmode().settings.streams:
-        raise Overloaded("devmode has as many event streams as it can serve. Try again later.")
-    if _open[login_id] >= devmode().settings.streams_per_login:
-        raise TooMany("Too many event streams of this sign-in or token are open. Close some.")
+    if admission.draining.is_set():
+        return event_stream([_farewell()])
+    admission.admit(devmode(), watcher.login_id)
     feed = devmode().feed
     subscription = feed.subscribe(watcher, subjects, audience)
     texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.ready.set)
-    connection = request.environ.get("gunicorn.socket")
-    watch = gevent.spawn(_watch_connection, connection, subscription)
-    _open[login_id] += 1
-    _subscriptions[id(subscription)] = subscription
+    stream = _Stream(subscription, texts, Wire(request.environ), encode, show or _picture)
+    stream.begin()
 
     def close() -> None:
-        watch.kill(block=False)
+        stream.end()
         texts.close()
-        _open[login_id] -= 1
-        del _subscriptions[id(subscription)]
         feed.unsubscribe(subscription)
 
-    waiting = _Waiting(subscription, texts, connection, encode)
-    stream = _stream(devmode().visitor_of, subscription, waiting)
-    response = Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    response = event_stream(stream.events(devmode()))
     # Not at the end of the generator: one that was never begun, as for HEAD, has no end either.
     response.call_on_close(close)
     return response
 
 
-def drain() -> None:
-    """Let every stream end: this process shuts down."""
-    _draining.set()
-    for subscription in tuple(_subscriptions.values()):
-        subscription.ready.set()
+def event_stream(events: Iterable[bytes]) -> Response:
+    """Answer with events that no proxy holds back."""
+    return Response(events, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-def open_streams() -> int:
-    """Return how many streams this process serves."""
-    return len(_subscriptions)
+def cut_stalled() -> None:
+    """End the streams whose browsers are there but take nothing."""
+    for stream in tuple(_streams.values()):
+        if stream.wire.is_stalled(STALLED_S):
+            stream.wire.cut()
 
 
-def listen_to(notices: Notices) -> None:
-    """Wake the streams of a login or a token that is over."""
-    notices.listen(LOGIN, _wake)
-
-
-def _watch_connection(connection: socket | None, subscription: Subscription) -> None:
-    """Notice at once that a browser has gone: it sends nothing, so only its end can be read.
-
-    One that is there but takes nothing is cut off: what it holds is needed for others.
-    """
-    if connection is None:
-        return
-    while not subscription.is_stalled(STALLED_S):
-        with contextlib.suppress(TimeoutError):
-            wait_read(connection.fileno(), STALLED_S / 4)
-            subscription.gone = True
-            subscription.ready.set()
-            return
-    with contextlib.suppress(OSError):
-        connection.shutdown(SHUT_RDWR)
-
-
-def _wake(login_id: str) -> None:
-    for subscription in tuple(_subscriptions.values()):
-        if subscription.visitor.login_id == login_id:
-            subscription.signed_out = True
-            subscription.ready.set()
+def _sweep() -> None:
+    while _streams:
+        gevent.sleep(STALLED_S / 4)
+        cut_stalled()
 
 
 def _subjects(text: str) -> list[int]:
@@ -153,79 +115,106 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
-def _has_room(connection: socket | None) -> bool:
-    """Whether all that was written is on its way: pictures and texts wait until then."""
-    if connection is None:
-        return True
-    unsent = fcntl.ioctl(connection.fileno(), UNSENT, b"\0" * 4)
-    return not any(unsent)
-
-
 @dataclass(frozen=True)
-class _Waiting:
-    """What waits to be told by a stream, and over which connection."""
+class _Stream:
+    """What waits to be told to a browser, and over which connection."""
 
     subscription: Subscription
     texts: Watching
-    connection: socket | None
+    wire: Wire
     encode: Encode
+    show: Show
+
+    def begin(self) -> None:
+        """Count it, and notice at once when the browser has gone."""
+        global _sweeper
+        admission.enter(self.subscription)
+        _streams[id(self)] = self
+        self.subscription.deliver = self._deliver
+        self.wire.watch(self._gone)
+        if not _sweeper:
+            _sweeper = gevent.spawn(_sweep)
+
+    def end(self) -> None:
+        """Count it no longer."""
+        self.wire.close()
+        admission.leave(self.subscription)
+        del _streams[id(self)]
+
+    def events(self, parts: Devmode) -> Iterator[bytes]:
+        """Yield the events that gunicorn has to write: those that may have to wait."""
+        authorised_at = time.monotonic()
+        yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - spreads, no secret
+        self.wire.idle()
+        while not admission.draining.is_set():
+            self.subscription.ready.wait(HELD_BACK_S if self._is_held_back else HEARTBEAT_S)
+            if self.subscription.gone:
+                return
+            self.wire.flush()
+            if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
+                authorised_at = time.monotonic()
+                watcher = self.subscription.visitor
+                self.subscription.signed_out |= admission.is_over(parts, watcher)
+                if watcher.signed_in_at is not None:
+                    yield from self._written(WHO)
+            if self.subscription.signed_out:
+                yield b"event: signed-out\ndata: \n\n"
+                return
+            events = self._take()
+            if events or not self._is_held_back:
+                yield from self._written(events or b": \n\n")
+                if len(events) > KEPT_BYTES:
+                    # Whoever passed it on holds it until the next one comes: in hours, perhaps.
+                    events = b""
+                    yield events
+        yield _farewell()
+
+    def _written(self, events: bytes) -> Iterator[bytes]:
+        """Have gunicorn write, and nobody else meanwhile."""
+        self.wire.busy()
+        yield events
+        self.wire.idle()
+
+    def _deliver(self, news: News) -> bool:
+        """Tell news at once; False where they have to wait."""
+        if not self.wire.is_free or self.subscription.signed_out or admission.draining.is_set():
+            return False
+        event = self.encode(news)
+        if event:
+            self.wire.send(event)
+        if self.wire.has_rest:
+            self.subscription.ready.set()
+        return True
+
+    def _gone(self) -> None:
+        self.subscription.gone = True
+        self.subscription.ready.set()
 
     @property
-    def are_held_back(self) -> bool:
+    def _is_held_back(self) -> bool:
         """Whether pictures or texts wait until a slow browser has room for them."""
         return bool(self.subscription.frames) or self.texts.has_news
 
-    def take(self) -> bytes:
+    def _take(self) -> bytes:
         """Take what can be told now, as events."""
         events = [self.encode(news) for news in self.subscription.take()]
-        if self.are_held_back and _has_room(self.connection):
+        if self._is_held_back and self.wire.has_room:
             frames = self.subscription.take_frames()
-            events += [b"data: %b\n\n" % frame.message for frame in frames]
+            events += map(self.show, frames)
             events.append(text_events(self.texts))
         return b"".join(events)
-
-
-def _stream(
-    visitor_of: VisitorOf, subscription: Subscription, waiting: _Waiting
-) -> Iterator[bytes]:
-    authorised_at = time.monotonic()
-    yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - spreads, no secret
-    while not _draining.is_set():
-        subscription.ready.wait(HELD_BACK_S if waiting.are_held_back else HEARTBEAT_S)
-        if subscription.gone:
-            return
-        if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
-            authorised_at = time.monotonic()
-            subscription.signed_out |= _is_over(visitor_of, subscription.visitor.login_id)
-        if subscription.signed_out:
-            yield b"event: signed-out\ndata: \n\n"
-            return
-        events = waiting.take()
-        if events or not waiting.are_held_back:
-            subscription.sending_since = time.monotonic()
-            yield events or b": \n\n"
-            subscription.sending_since = None
-            if len(events) > KEPT_BYTES:
-                # Whoever passed it on holds it until the next one comes, which may take hours.
-                events = b""
-                yield events
-    yield _farewell()
 
 
 def _event(news: News) -> bytes:
     return b"data: %b\n\n" % news.message
 
 
+def _picture(frame: Frame) -> bytes:
+    return b"data: %b\n\n" % frame.message
+
+
 def _farewell() -> bytes:
     """Say when to come back: not all the browsers of this process in the same second."""
-    spread_ms = max(1000, 1000 * len(_subscriptions) // RETURNS_PER_S)
+    spread_ms = max(1000, 1000 * admission.served() // RETURNS_PER_S)
     return_ms = random.randint(100, spread_ms)  # noqa: S311 - no secret
     return b"retry: %d\nevent: farewell\ndata: \n\n" % return_ms
-
-
-def _is_over(visitor_of: VisitorOf, login_id: str) -> bool:
-    """Tell whether a login or a token has ended; while the database is away it goes on."""
-    try:
-        return visitor_of(login_id) is None
-    except DatabaseAway:
-        return False

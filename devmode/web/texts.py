@@ -7,12 +7,13 @@ from typing import Final
 
 from flask import Blueprint, Request, Response, render_template, request
 
-from devmode.errors import InvalidCommand, TextNotFound
+from devmode.errors import HostAway, InvalidCommand, TextNotFound
 from devmode.jobs.texts import LOG, SERIAL, file_of
 from devmode.live.lines import Line
+from devmode.live.sight import sight_of
 from devmode.live.subscription import Subscription
 from devmode.live.text import read_cursor
-from devmode.live.texts import SightOn, Wanted, Watching, sight_of
+from devmode.live.texts import SightOn, Wanted, Watching
 from devmode.live.timeline import GROUPS
 from devmode.live.view import Audience
 from devmode.web import devmode
@@ -22,6 +23,7 @@ blueprint = Blueprint("texts", __name__, url_prefix="/jobs/<int:job_id>")
 
 TIMELINE: Final = "timeline"
 MOST_TEXTS: Final = 100
+LONGEST_SEARCH: Final = 200
 _WANTED = re.compile(r"(?P<job>[0-9]{1,15}):(?P<name>\w{1,60})(:(?P<cursor>[0-9.-]{1,80})?)?")
 
 
@@ -45,6 +47,8 @@ class Panel:
     problem: str = ""
     at: int | None = None
     """The offset that was asked for, instead of the end."""
+    find: str = ""
+    """The words that were looked for in the whole text."""
 
     @property
     def groups(self) -> list[tuple[str, str]]:
@@ -70,14 +74,28 @@ def panel(job_id: int, audience: Audience) -> Panel:
     at = request.args.get("at", "")
     if at.isdecimal() and len(at) < 16:
         return _excerpt(job_id, name, audience, int(at), tabs)
+    words = request.args.get("find", "")[:LONGEST_SEARCH]
+    if words:
+        return _found(job_id, name, audience, words, tabs)
     end = devmode().texts.glance(job_id, name, sight)
     return Panel(name, tabs, end.lines, str(end.cursor), end.problem)
+
+
+def _found(job_id: int, name: str, audience: Audience, words: str, tabs: list[Tab]) -> Panel:
+    try:
+        found = devmode().texts.found(job_id, name, sight_of(audience), words)
+    except (TextNotFound, HostAway) as error:
+        return Panel(name, tabs, [], problem=error.sentence, find=words)
+    many = "1 line holds" if len(found.lines) == 1 else f"{len(found.lines):,} lines hold"
+    count = f"{many} “{words}”."
+    problem = count if found.is_all else f"{count} There may be more: look for something longer."
+    return Panel(name, tabs, found.lines, problem=problem, find=words)
 
 
 def _excerpt(job_id: int, name: str, audience: Audience, at: int, tabs: list[Tab]) -> Panel:
     try:
         lines = devmode().texts.excerpt(job_id, name, sight_of(audience), at)
-    except TextNotFound as error:
+    except (TextNotFound, HostAway) as error:
         return Panel(name, tabs, [], problem=error.sentence, at=at)
     return Panel(name, tabs, lines, at=at)
 

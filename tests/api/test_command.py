@@ -16,9 +16,10 @@ import pytest
 from gevent import subprocess
 
 from devmode.cli import exits
-from devmode.web import stream
+from devmode.web import admission
 from tests.api.fixtures import NewProgram, Program
-from tests.null.fixtures import StartWatched, Watched, until
+from tests.null.fixtures import StartWatched, Watched
+from tests.waiting import until
 
 DEVMODE = Path(sys.executable).with_name("devmode")
 LIMIT_S = 30
@@ -105,6 +106,21 @@ def test_a_job_is_steered_from_control_to_release(null: StartWatched, terminal: 
         "Error: The job has ended: passed",
     )
     assert terminal.fails("control", job.id)[0] == exits.JOB_ENDED
+
+
+def test_the_doctor_says_how_each_step_went_and_ends_accordingly(
+    null: StartWatched, terminal: Terminal
+) -> None:
+    job = null("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    healthy = terminal.does("doctor", job.id).splitlines()
+    assert len(healthy) == 8
+    assert all(line.startswith("ok") for line in healthy)
+    assert job.real.token not in "".join(healthy)
+    job.real.terminate()
+    job.wait_for_end()
+    result = terminal.run("doctor", job.id)
+    assert result.code == exits.COMMAND_SERVER
+    assert "FAIL Pool directory: The job has ended." in result.out
 
 
 def test_a_job_is_found_by_number_and_by_name_and_else_not(
@@ -204,11 +220,11 @@ def test_a_command_comes_back_by_itself_after_a_stop_of_the_server(
     shared_job: Watched, terminal: Terminal
 ) -> None:
     with terminal.start("wait", shared_job.id, "--until", "module=x", "--timeout", "20") as waiting:
-        until(lambda: stream._subscriptions, "the stream")
-        stream.drain()
-        until(lambda: not stream._subscriptions, "the end of the stream")
-        stream._draining.clear()
-        until(lambda: stream._subscriptions, "its coming back")
+        until(lambda: admission.served(), "the stream")
+        admission.drain()
+        until(lambda: not admission.served(), "the end of the stream")
+        admission.draining.clear()
+        until(lambda: admission.served(), "its coming back")
         waiting.terminate()
 
 
@@ -272,3 +288,23 @@ def test_a_simulated_job_is_served_and_steered_with_nothing_but_the_command(
         for process in (serve, simulate):
             process.terminate()
     assert serve.wait(LIMIT_S) == simulate.wait(LIMIT_S) == 0
+
+
+def test_a_needle_is_made_of_the_mismatch(null: StartWatched, terminal: Terminal) -> None:
+    mismatch = {"PAUSE_ON_SCREEN_MISMATCH": "assert_screen", "MISMATCH_TIMEOUT": 1}
+    job = null("boot/missing_needle", PAUSE_AT="boot-missing_needle", **mismatch)
+    terminal.does("control", job.id)
+    making = ("needle", job.id, "in-a-terminal", "--tag", "needle-to-be-made", "--area")
+    for nonsense in ("1,2,3", "1,2,3,x", "1,2,3,4,match,96,7"):
+        code, told = terminal.fails(*making, nonsense)
+        assert code == 2
+        assert told.endswith(f"{nonsense} is not X,Y,WIDTH,HEIGHT[,TYPE[,MATCH]].")
+    job.wait_for_pause()
+    assert terminal.fails(*making, "40,8,640,60")[0] == exits.STATE_CHANGED
+    terminal.does("resume", job.id)
+    job.wait_for(lambda view: view.mismatch, "the mismatch")
+    areas = ("40,8,640,60,match,90", "--area", "60,10,9,9,exclude")
+    assert terminal.does(*making, *areas).startswith("Needle in-a-terminal saved. Resume:")
+    saved = json.loads((job.real.pool / "needles" / "in-a-terminal.json").read_text())
+    assert [area["type"] for area in saved["area"]] == ["match", "exclude"]
+    assert saved["area"][0]["match"] == 90

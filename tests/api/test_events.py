@@ -3,9 +3,10 @@
 import pytest
 from flask import Flask
 
-from devmode.web import stream
+from devmode.web import admission, stream
 from tests.api.fixtures import NewProgram, Program, Stream
-from tests.null.fixtures import SignIn, Watched, until
+from tests.null.fixtures import SignIn, Watched
+from tests.waiting import until
 
 
 def test_the_first_snapshot_is_the_job_and_each_change_brings_the_next(
@@ -84,10 +85,10 @@ def test_a_stream_that_is_never_read_leaves_nothing_behind(
     page = path == "/events"
     client = owner.client if page else program.client
     url = f"/events?jobs={shared_job.id}" if page else path.format(shared_job.id)
-    before = len(stream._subscriptions)
+    before = admission.served()
     for method in ("HEAD", "GET"):
         client.open(url, method=method, headers={} if page else program.headers).close()
-    assert len(stream._subscriptions) == before
+    assert admission.served() == before
     presence = app.extensions["devmode"].feed._attendance._tabs
     until(lambda: not any(job == shared_job.id for job, _user in presence), "nobody to be there")
 

@@ -5,19 +5,27 @@ the end of a test is kept in test-results/, to be looked at.
 """
 
 import contextlib
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from playwright.sync_api import Error as BrowserError
 
 from tests.chromium.server import Server
 from tests.real.job import RealJob
 
 Person = Callable[..., Page]
+
+_numbers = itertools.count(1)
+LONGEST_PICTURE = 6000
+"""Of the whole page, in pixels: the 17,000 of the API took seconds each time."""
+FAILED = pytest.StashKey[bool]()
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -32,37 +40,58 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     }
 
 
-@pytest.fixture
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Notes which tests fail, for those who keep what was seen."""
+    report: Any = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A devmode of its own, served by gunicorn, that watches an empty folder for jobs."""
-    server = Server(tmp_path_factory.mktemp("devmode"))
-    try:
-        server.start()
+    """A devmode served by gunicorn for all tests, that watches a folder for their jobs."""
+    with Server(tmp_path_factory.mktemp("devmode")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def person(
     browser: Browser, server: Server, job: object, request: pytest.FixtureRequest
 ) -> Iterator[Person]:
-    """Signs people in, each in a browser of their own that is gone before the jobs are."""
+    """Signs people in, each in a browser of their own that is gone before the jobs are.
+
+    They look at the page of the job that is named, or else at the list.
+    """
     contexts: dict[str, BrowserContext] = {}
 
-    def sign_in(name: str, role: str = "operator", **options: Any) -> Page:
-        context = browser.new_context(**options)
+    def sign_in(
+        name: str, role: str = "operator", *, at: RealJob | None = None, **options: Any
+    ) -> Page:
+        context = browser.new_context(base_url=server.url, **options)
         contexts[name] = context
+        post_sign_in(context, server, name, role)
         page = context.new_page()
-        page.goto(f"{server.url}/sign-in")
-        enter(page, name, server.start_code, role)
-        page.wait_for_url(f"{server.url}/")
+        page.goto(server.page_of(at.pool) if at else "/")
         return page
 
     yield sign_in
     for name, context in contexts.items():
-        keep_screenshot(context.pages[0], f"{request.node.name}-{name}")
+        if request.node.stash.get(FAILED, False):
+            keep_screenshot(context.pages[0], f"{request.node.name}-{name}")
         context.close()
+
+
+def post_sign_in(context: BrowserContext, server: Server, name: str, role: str) -> None:
+    """Signs a browser in without drawing the form, which took a second for each person."""
+    address = f"{server.url}/sign-in"
+    token = re.search(
+        r'name="csrf_token"[^>]* value="([^"]+)"', context.request.get(address).text()
+    )
+    assert token
+    form = {"name": name, "role": role, "code": server.start_code, "csrf_token": token[1]}
+    answer = context.request.post(address, form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
 
 
 def enter(page: Page, name: str, code: str, role: str = "operator") -> None:
@@ -74,10 +103,12 @@ def enter(page: Page, name: str, code: str, role: str = "operator") -> None:
 
 
 def keep_screenshot(page: Page, name: str) -> None:
+    """Keeps what can be seen of a page, and what is below it unless that is very much."""
     file = re.sub(r"[^\w-]+", "-", name)
     # A page that is just navigating has no picture to keep.
     with contextlib.suppress(BrowserError):
-        page.screenshot(path=f"test-results/{file}.png", full_page=True)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.screenshot(path=f"test-results/{file}.png", full_page=height < LONGEST_PICTURE)
 
 
 @pytest.fixture
@@ -86,7 +117,7 @@ def job(server: Server) -> Iterator[Callable[..., RealJob]]:
     jobs: list[RealJob] = []
 
     def start(*modules: str, **variables: str | int) -> RealJob:
-        pool = server.folder / "pools" / str(len(jobs) + 1)
+        pool = server.folder / "pools" / f"job-{next(_numbers)}"
         started = RealJob(pool, "null", SCHEDULE=",".join(modules), **variables)
         jobs.append(started)
         started.start()
@@ -95,4 +126,4 @@ def job(server: Server) -> Iterator[Callable[..., RealJob]]:
 
     yield start
     for started in jobs:
-        started.stop()
+        started.kill()

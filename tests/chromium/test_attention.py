@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.chromium.test_live_view import open_job, take_control
+from tests.chromium.server import Server
+from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
-TOUR = ("boot/menu_visible", "shell/command_line")
+TOUR = ("boot/menu_visible", "shell/small_steps")
 LOOKING_ELSEWHERE = """
     window.told = [];
     window.Notification = class {
@@ -22,47 +23,45 @@ LOOKING_ELSEWHERE = """
 """
 
 
-def test_the_time_left_is_shown_and_running_out_is_warned_of(person: Person, job: StartJob) -> None:
-    job(*TOUR, PAUSE_AT="boot-menu_visible", MAX_JOB_TIME=290)
+def test_the_time_left_is_shown_and_running_out_is_warned_of(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible", MAX_JOB_TIME=290)
     olivia = person("olivia")
     expect(olivia.locator(".job .left")).to_contain_text(re.compile(r"4 min left"))
-    open_job(olivia)
+    olivia.goto(server.page_of(real.pool))
     expect(olivia.locator(".clock")).to_contain_text("4 min left")
     expect(olivia.locator("#clock-warning")).to_contain_text("Less than 5 min left")
     olivia.click(".clock summary")
     expect(olivia.locator(".clock")).to_contain_text("nothing can extend it")
 
 
-def test_a_job_that_nobody_limits_has_no_clock(person: Person, job: StartJob) -> None:
-    job(*TOUR, PAUSE_AT="boot-menu_visible")
-    olivia = person("olivia")
-    open_job(olivia)
-    expect(olivia.locator("#region-status")).to_contain_text("Paused")
-    expect(olivia.locator(".clock")).to_have_count(0)
-
-
-def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(person: Person, job: StartJob) -> None:
-    job(*TOUR, PAUSE_AT="boot-menu_visible")
+def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible", STAIRS=1)
     olivia = person("olivia")
     olivia.add_init_script(LOOKING_ELSEWHERE)
-    open_job(olivia)
+    olivia.goto(server.page_of(real.pool))
     icon = olivia.locator("link[rel=icon]")
     expect(icon).to_have_attribute("href", re.compile("favicon-paused"))
+    # Nothing limits this job, so nothing is to be told of its time.
+    expect(olivia.locator(".clock")).to_have_count(0)
     olivia.click("#attention summary")
     expect(olivia.locator("#attention-sound")).not_to_be_checked()
     olivia.check("#attention-notify")
     expect(olivia.locator("#attention-notify")).to_be_checked()
     take_control(olivia)
-    olivia.select_option("#setting-pause_at", "shell-command_line")
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
     olivia.click("[data-action=resume]")
-    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-command_line")
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
     expect(icon).to_have_attribute("href", re.compile("favicon-paused"))
     expect(olivia).to_have_title(re.compile("^‖ "))
     olivia.click("[data-action=resume]")
-    expect(olivia.locator("#region-status")).to_contain_text("Ended", timeout=30_000)
+    expect(olivia.locator("#region-status")).to_contain_text("Ended")
     expect(icon).to_have_attribute("href", re.compile("favicon-ended"))
     told = olivia.evaluate("() => window.told")
-    assert any(text.startswith("Paused at module shell-command_line") for text in told)
+    assert any(text.startswith("Paused at module shell-small_steps") for text in told)
     assert any(text.startswith("Ended") for text in told)
     # Chosen for this job, in this browser.
     olivia.reload()

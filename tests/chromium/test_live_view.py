@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.chromium.conftest import enter
 from tests.chromium.server import Server
@@ -11,12 +11,8 @@ from tests.real.job import RealJob
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/command_line", "shell/small_steps")
+SHORT = ("boot/menu_visible", "shell/small_steps")
 PAUSED = {"PAUSE_AT": "boot-menu_visible"}
-
-
-def open_job(page: Page) -> None:
-    page.click(".job .name")
-    expect(page.locator("#region-status")).to_be_visible()
 
 
 def take_control(page: Page) -> None:
@@ -25,10 +21,8 @@ def take_control(page: Page) -> None:
 
 
 def test_a_developer_steers_while_another_person_watches(person: Person, job: StartJob) -> None:
-    job(*TOUR, **PAUSED)
-    olivia, victor = person("olivia"), person("victor", "viewer")
-    open_job(olivia)
-    victor.goto(olivia.url)
+    real = job(*TOUR, **PAUSED)
+    olivia, victor = person("olivia", at=real), person("victor", "viewer", at=real)
     expect(victor.locator("#region-status")).to_contain_text("Paused at module boot-menu_visible")
     take_control(olivia)
     expect(victor.locator("#region-session")).to_contain_text("olivia controls this job, 1 tab")
@@ -39,9 +33,7 @@ def test_a_developer_steers_while_another_person_watches(person: Person, job: St
     olivia.click("[data-action=resume]")
     expect(victor.locator("#region-status")).to_contain_text("Will pause at module")
     for page in (olivia, victor):
-        expect(page.locator("#region-status")).to_contain_text(
-            "Paused at module shell-small_steps", timeout=20_000
-        )
+        expect(page.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
     for _ in range(5):
         resumed = olivia.locator("#region-timeline li.resumed")
         before = resumed.count()
@@ -55,10 +47,43 @@ def test_a_developer_steers_while_another_person_watches(person: Person, job: St
         expect(page.locator("#region-status")).to_contain_text("Running")
 
 
+def test_an_answer_that_the_stream_overtook_does_not_bring_the_past_back(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*SHORT, **PAUSED))
+    take_control(olivia)
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    expect(olivia.locator("#flash .done", has_text="Saved")).to_be_visible()
+    held: list[Route] = []
+    olivia.route("**/resume", lambda route: held.append(route))
+    with olivia.expect_request("**/resume"):
+        olivia.click("[data-action=resume]")
+    answer = held[0].fetch()
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
+    held[0].fulfill(response=answer)
+    expect(olivia.locator("#flash .done")).to_contain_text("The test goes on")
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
+
+
+def test_a_script_that_is_lost_on_its_way_is_fetched_again(person: Person, job: StartJob) -> None:
+    olivia = person("olivia", at=job(*TOUR, **PAUSED))
+    lost: list[Route] = []
+
+    def lose_the_first(route: Route) -> None:
+        lost.append(route)
+        route.abort() if len(lost) == 1 else route.continue_()
+
+    olivia.route("**/htmx-*.js", lose_the_first)
+    olivia.reload()
+    olivia.wait_for_function("'htmx' in window")
+    take_control(olivia)
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    expect(olivia.locator("#flash .done", has_text="Saved")).to_be_visible()
+    assert len(lost) == 2
+
+
 def test_everything_works_without_javascript(person: Person, job: StartJob) -> None:
-    job(*TOUR, **PAUSED)
-    olivia = person("olivia", java_script_enabled=False)
-    open_job(olivia)
+    olivia = person("olivia", at=job(*SHORT, **PAUSED), java_script_enabled=False)
     olivia.goto(f"{olivia.url}?refresh=off")
     take_control(olivia)
     olivia.select_option("#setting-pause_at", "shell-small_steps")
@@ -68,26 +93,21 @@ def test_everything_works_without_javascript(person: Person, job: StartJob) -> N
     olivia.click("[data-action=resume]")
     expect(olivia.locator("#flash")).to_contain_text("The test goes on")
     # The page refreshes itself.
-    expect(olivia.locator("#region-status")).to_contain_text(
-        "Paused at module shell-small_steps", timeout=30_000
-    )
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
     olivia.click("[data-action=release-continue]")
     expect(olivia.locator("#region-session")).to_contain_text("Nobody controls this job")
 
 
 def test_ten_tabs_of_one_browser_are_live_and_an_eleventh_opens(
-    person: Person, job: StartJob
+    person: Person, job: StartJob, server: Server
 ) -> None:
-    for _ in range(3):
-        job(*TOUR, **PAUSED)
+    pages = [server.page_of(job(*TOUR, **PAUSED).pool) for _ in range(3)]
     olivia = person("olivia")
-    expect(olivia.locator(".job")).to_have_count(3)
-    links = [link.get_attribute("href") for link in olivia.locator(".job .name").all()]
-    watched = [links[0]] * 4 + [links[1]] * 3 + [links[2]] * 2
+    watched = [pages[0]] * 4 + [pages[1]] * 3 + [pages[2]] * 2
     tabs = []
-    for link in watched:
+    for path in watched:
         tab = olivia.context.new_page()
-        tab.goto(olivia.url.rstrip("/") + str(link))
+        tab.goto(path)
         tabs.append(tab)
     for first in (0, 4, 7):
         take_control(tabs[first])
@@ -103,10 +123,8 @@ def test_ten_tabs_of_one_browser_are_live_and_an_eleventh_opens(
 
 
 def test_the_loser_of_a_race_for_control_is_told_who_won(person: Person, job: StartJob) -> None:
-    job(*TOUR, **PAUSED)
-    olivia, oscar = person("olivia"), person("oscar")
-    open_job(olivia)
-    oscar.goto(olivia.url)
+    real = job(*TOUR, **PAUSED)
+    olivia, oscar = person("olivia", at=real), person("oscar", at=real)
     expect(oscar.locator("[data-action=start]")).to_be_visible()
     # A stream that is a moment late: the button is there when somebody else has won already.
     oscar.evaluate("document.getElementById('region-session').id = 'late'")
@@ -118,11 +136,12 @@ def test_the_loser_of_a_race_for_control_is_told_who_won(person: Person, job: St
 def test_an_expired_login_leads_back_to_the_page_and_costs_nobody_their_control(
     person: Person, job: StartJob, server: Server
 ) -> None:
-    job(*TOUR, **PAUSED)
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=job(*TOUR, **PAUSED))
     take_control(olivia)
     page_of_job = olivia.url
+    # Nothing moves any more that could come between her and the button.
+    expect(olivia.locator("#region-session")).to_contain_text("1 tab")
+    expect(olivia.locator("[data-action=resume]")).to_be_visible()
     server.expire_logins()
     olivia.click("[data-action=resume]")
     expect(olivia.locator("#flash .error")).to_contain_text("Sign in")
@@ -138,9 +157,7 @@ def test_an_expired_login_leads_back_to_the_page_and_costs_nobody_their_control(
 def test_a_form_whose_token_is_of_another_sign_in_says_so_and_changes_nothing(
     person: Person, job: StartJob
 ) -> None:
-    job(*TOUR, **PAUSED)
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=job(*TOUR, **PAUSED))
     take_control(olivia)
     olivia.evaluate(
         "for (const field of document.getElementsByName('csrf_token')) field.value += 'x'"
@@ -154,21 +171,18 @@ def test_a_setting_that_is_not_confirmed_says_so_beside_its_real_value(
     person: Person, job: StartJob
 ) -> None:
     real = job(*TOUR, **PAUSED)
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=real)
     take_control(olivia)
     real.freeze()
     olivia.select_option("#setting-pause_at", "shell-small_steps")
     expect(olivia.locator(".setting", has_text="Pause at module")).to_contain_text("saving…")
-    expect(olivia.locator("#mark-pause_at")).to_contain_text("not confirmed", timeout=20_000)
+    expect(olivia.locator("#mark-pause_at")).to_contain_text("not confirmed")
     expect(olivia.locator("#setting-pause_at")).to_have_value("boot-menu_visible")
     real.thaw()
 
 
 def test_signing_out_ends_every_tab(person: Person, job: StartJob) -> None:
-    job(*TOUR, **PAUSED)
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=job(*TOUR, **PAUSED))
     second = olivia.context.new_page()
     second.goto(olivia.url)
     expect(second.locator("#region-status")).to_contain_text("Paused")
@@ -180,15 +194,12 @@ def test_a_killed_server_costs_nobody_their_control(
     person: Person, job: StartJob, server: Server
 ) -> None:
     real = job(*TOUR, **PAUSED)
-    olivia, victor = person("olivia"), person("victor", "viewer")
-    open_job(olivia)
-    victor.goto(olivia.url)
+    olivia, victor = person("olivia", at=real), person("victor", "viewer", at=real)
     take_control(olivia)
-    server.kill()
-    expect(victor.locator("#stream-state")).to_be_visible()
-    server.start()
-    expect(victor.locator("#stream-state")).to_be_hidden(timeout=15_000)
-    expect(olivia.locator("#region-timeline")).to_contain_text("adopted", timeout=15_000)
+    with server.down():
+        expect(victor.locator("#stream-state")).to_be_visible()
+    expect(victor.locator("#stream-state")).to_be_hidden()
+    expect(olivia.locator("#region-timeline")).to_contain_text("adopted")
     expect(victor.locator("#region-session")).to_contain_text("olivia controls this job")
     expect(olivia.locator("[data-action=resume]")).to_be_visible()
     olivia.click("[data-action=resume]")

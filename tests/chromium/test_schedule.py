@@ -8,7 +8,6 @@ from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
-LIMIT_MS = 20_000
 
 
 def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
@@ -21,10 +20,9 @@ def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
         PAUSE_ON_SCREEN_MISMATCH="assert_screen",
         MISMATCH_TIMEOUT=1,
     )
-    page = person("olivia")
-    page.click(".job .name")
+    page = person("olivia", at=real)
     page.click("[data-action=start]")
-    expect(page.locator("#region-status")).to_contain_text("Paused at module", timeout=LIMIT_MS)
+    expect(page.locator("#region-status")).to_contain_text("Paused at module")
     good, failing = page.locator("#module-menu_visible"), page.locator("#module-missing_needle")
     good.locator("summary").first.click()
     expect(good.locator(".step")).to_have_count(3)
@@ -34,7 +32,7 @@ def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
     expect(failing.locator(".steps")).to_contain_text("has not told any steps yet")
 
     page.click("[data-action=resume]")
-    expect(page.locator("#region-status")).to_contain_text("timed out", timeout=LIMIT_MS)
+    expect(page.locator("#region-status")).to_contain_text("timed out")
     expect(failing.locator(".step", has_text="needle-to-be-made")).to_have_count(1)
     expect(good.locator("rect.matched").first).to_be_visible()
     picture = good.locator(".shot img").first
@@ -43,16 +41,15 @@ def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
     real.make_needle("needle-to-be-made", "grub-command-line")
     page.click("[data-action=resume]")
     missed = failing.locator(".step", has_text="needle-to-be-made").nth(1)
-    missed.locator("summary").click(timeout=LIMIT_MS)
+    missed.locator("summary").click()
     expect(missed.locator("svg rect.missed")).to_be_visible()
 
 
 def test_a_module_can_be_picked_to_pause_at(person: Person, job: StartJob) -> None:
-    job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
-    page = person("olivia")
-    page.click(".job .name")
+    real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
+    page = person("olivia", at=real)
     page.click("[data-action=start]")
-    page.locator("#module-choose_entry .pause-here").click(timeout=LIMIT_MS)
+    page.locator("#module-choose_entry .pause-here").click()
     expect(page.locator("#setting-pause_at")).to_have_value("boot-choose_entry")
     expect(page.locator("#module-choose_entry .pause-here")).to_have_text("‖ pause here")
     page.locator("#module-choose_entry .pause-here").click()
@@ -64,8 +61,7 @@ def test_without_javascript_a_module_leads_to_a_page_of_its_steps(
 ) -> None:
     real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-choose_entry")
     real.wait_for_pause()
-    page = person("victor", "viewer", java_script_enabled=False)
-    page.click(".job .name")
+    page = person("victor", "viewer", at=real, java_script_enabled=False)
     page.goto(f"{page.url}?refresh=off")
     page.locator("#module-menu_visible summary").click()
     page.locator("#module-menu_visible .steps a").click()
@@ -75,9 +71,7 @@ def test_without_javascript_a_module_leads_to_a_page_of_its_steps(
 
 
 def test_the_timeline_can_be_narrowed_while_it_goes_on(person: Person, job: StartJob) -> None:
-    job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
-    page = person("olivia")
-    page.click(".job .name")
+    page = person("olivia", at=job("boot/menu_visible", PAUSE_AT="boot-menu_visible"))
     page.click("[data-action=start]")
     page.click("#panel .tabs a >> text=Timeline")
     page.check("#panel [value=settings]")

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from demo.processes import wait_until
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import open_job, take_control
+from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
@@ -57,9 +57,9 @@ def source(page: Page) -> str:
 
 
 def test_the_picture_follows_the_screen_in_every_tab(person: Person, job: StartJob) -> None:
-    job(*TOUR, **AT_THE_MENU).wait_for_pause()
-    olivia = person("olivia")
-    open_job(olivia)
+    real = job(*TOUR, **AT_THE_MENU)
+    real.wait_for_pause()
+    olivia = person("olivia", at=real)
     tabs = [olivia, *(olivia.context.new_page() for _ in range(3))]
     for tab in tabs:
         tab.goto(olivia.url)
@@ -77,9 +77,9 @@ def test_the_picture_follows_the_screen_in_every_tab(person: Person, job: StartJ
 
 
 def test_one_click_shows_the_full_size_and_escape_leads_back(person: Person, job: StartJob) -> None:
-    job(*TOUR, **AT_THE_MENU).wait_for_pause()
-    olivia = person("olivia")
-    open_job(olivia)
+    real = job(*TOUR, **AT_THE_MENU)
+    real.wait_for_pause()
+    olivia = person("olivia", at=real)
     expect(olivia.locator("#picture")).to_have_attribute("src", STREAMED)
     olivia.click("#picture-frame")
     natural = olivia.locator("#picture").evaluate("image => image.naturalWidth")
@@ -89,13 +89,10 @@ def test_one_click_shows_the_full_size_and_escape_leads_back(person: Person, job
 
 
 def test_without_javascript_the_page_comes_with_the_picture(person: Person, job: StartJob) -> None:
-    job(*TOUR, **AT_THE_MENU).wait_for_pause()
-    olivia = person("olivia", java_script_enabled=False)
-    open_job(olivia)
-    # It refreshes itself.
-    expect(olivia.locator("#region-screen")).to_contain_text(
-        "whenever the screen changes", timeout=20_000
-    )
+    real = job(*TOUR, **AT_THE_MENU)
+    real.wait_for_pause()
+    olivia = person("olivia", at=real, java_script_enabled=False)
+    assert wait_until(lambda: says_that_pictures_come(olivia), 30)
     assert olivia.locator("#picture").evaluate("image => image.naturalWidth") > 0
 
 
@@ -104,8 +101,7 @@ def test_a_slow_browser_skips_pictures_and_gets_the_last_one(
 ) -> None:
     real = job(*TOUR, **AT_THE_MENU)
     real.wait_for_pause()
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=real)
     job_id = olivia.url.rpartition("/")[2]
     expect(olivia.locator("#picture")).to_be_visible()
     picture = max((real.pool / "testresults").glob("*.png")).read_bytes()
@@ -126,14 +122,18 @@ def test_what_a_killed_server_asked_for_is_withdrawn_by_the_next(
     person: Person, job: StartJob, server: Server
 ) -> None:
     real = job(*TOUR, **AT_THE_MENU)
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=real)
     assert wait_until((real.pool / "live_log").exists, 15)
-    server.kill()
-    olivia.goto("about:blank")
-    assert (real.pool / "live_log").exists()
-    server.start()
+    with server.down():
+        olivia.goto("about:blank")
+        assert (real.pool / "live_log").exists()
     assert wait_until(lambda: not (real.pool / "live_log").exists(), 30)
+
+
+def says_that_pictures_come(page: Page) -> bool:
+    """Tells what the page says now; it would refresh itself only every five seconds."""
+    page.reload()
+    return "whenever the screen changes" in page.locator("#region-screen").inner_text()
 
 
 def with_chunk(picture: bytes, data: bytes) -> bytes:

@@ -19,7 +19,6 @@ from tests.chromium.server import Server
 from tests.real.job import RealJob
 
 Person = Callable[..., Page]
-LIMIT_MS = 15_000
 AT_END = """() => {
     const text = document.getElementById("text");
     return text.scrollHeight - text.scrollTop - text.clientHeight < 13;
@@ -39,30 +38,22 @@ with open(sys.argv[1], "ab", buffering=0) as log:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all of this file."""
-    server = Server(tmp_path_factory.mktemp("devmode"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def real(server: Server) -> Iterator[RealJob]:
     """One paused job for all of this file: each test writes into its texts."""
-    pool = server.folder / "pools" / "1"
+    pool = server.folder / "pools" / "texts"
     real = RealJob(pool, "null", SCHEDULE="boot/menu_visible", PAUSE_AT="boot-menu_visible")
     try:
         real.start()
         real.wait_for_pause()
         yield real
     finally:
-        real.stop()
+        real.kill()
 
 
-def open_job(page: Page) -> None:
-    page.click(".job .name")
-    expect(page.locator("#text .line").nth(5)).to_be_visible(timeout=LIMIT_MS)
+def reads(person: Person, real: RealJob, **options: Any) -> Page:
+    page = person("victor", "viewer", at=real, **options)
+    expect(page.locator("#text .line").nth(5)).to_be_visible()
+    return page
 
 
 def append(job: RealJob, *lines: str) -> None:
@@ -75,8 +66,7 @@ def is_at_end(page: Page) -> Any:
 
 
 def test_a_text_is_followed_until_one_scrolls_up(person: Person, real: RealJob) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
+    page = reads(person, real)
     append(real, *(f"line {n}" for n in range(100)))
     expect(page.locator("#text")).to_contain_text("line 99")
     assert is_at_end(page)
@@ -93,8 +83,7 @@ def test_a_text_is_followed_until_one_scrolls_up(person: Person, real: RealJob) 
 
 
 def test_a_text_is_followed_also_when_its_size_changes(person: Person, real: RealJob) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
+    page = reads(person, real)
     append(real, *(f"a line that is long enough to need several on a phone {n}" for n in range(99)))
     expect(page.locator("#text")).to_contain_text("on a phone 98")
     for width, height in ((360, 700), (1400, 500), (700, 900), (2560, 1440), (1280, 720)):
@@ -115,8 +104,7 @@ def test_a_text_is_followed_also_when_its_size_changes(person: Person, real: Rea
 def test_tabs_of_one_browser_show_different_texts_and_the_same(
     person: Person, real: RealJob
 ) -> None:
-    first = person("victor", "viewer")
-    open_job(first)
+    first = reads(person, real)
     append(real, "before the second tab")
     expect(first.locator("#text")).to_contain_text("before the second tab")
     second = first.context.new_page()
@@ -146,14 +134,17 @@ def test_tabs_of_one_browser_show_different_texts_and_the_same(
 def test_a_link_to_a_line_shows_it_also_when_it_is_far_from_the_end(
     person: Person, real: RealJob
 ) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
+    page = reads(person, real)
     line = page.locator("#text .line").nth(5)
     text = line.inner_text()
     line.hover()
     line.locator(".at").click()
     link = page.url
     assert re.search(r"panel=log&at=[0-9]+#at-[0-9]+$", link)
+    page.fill("#search", text)
+    page.evaluate("history.replaceState(null, '', location.pathname)")
+    page.get_by_role("button", name="Copy link").press("Enter")
+    assert page.url == link, "without a mouse it is the line that was found"
     append(real, *("filler" * 20 for _ in range(5000)))
     page.goto("about:blank")
     page.goto(link)
@@ -163,11 +154,48 @@ def test_a_link_to_a_line_shows_it_also_when_it_is_far_from_the_end(
     expect(page.locator("#text .line").last).to_have_text("filler" * 20)
 
 
+def test_what_scrolled_away_long_ago_is_found_in_the_whole_text(
+    person: Person, real: RealJob
+) -> None:
+    append(real, "the NEEDLE of long ago", *("filler" * 20 for _ in range(8000)))
+    page = reads(person, real)
+    page.fill("#search", "needle of long")
+    expect(page.locator("#panel output")).to_have_text("0/0")
+    page.get_by_role("button", name="In all").click()
+    expect(page.locator("#text .line")).to_have_text(["the NEEDLE of long ago"])
+    expect(page.locator("#panel output")).to_have_text("0/1")
+    page.get_by_label("Show what is around").click()
+    expect(page.locator("#text .line:target")).to_have_text("the NEEDLE of long ago")
+    expect(page.locator("#text .line").nth(5)).to_be_visible()
+
+
+def test_on_a_phone_the_tools_stay_within_their_card(person: Person, real: RealJob) -> None:
+    page = reads(person, real, viewport={"width": 360, "height": 760})
+    page.fill("#search", "e")
+    expect(page.locator("#panel output")).to_contain_text("/")
+    card, count, tool = (
+        page.locator(each).evaluate("(element) => element.getBoundingClientRect()")
+        for each in ("#panel", "#panel output", "#panel .search [type=submit]")
+    )
+    assert tool["right"] <= card["right"]
+    assert tool["height"] < 40, "its words are on one line"
+    assert count["right"] <= tool["left"] or count["bottom"] <= tool["top"]
+
+
+def test_without_javascript_the_whole_text_is_searched(person: Person, real: RealJob) -> None:
+    append(real, "a needle", *("filler" * 20 for _ in range(8000)))
+    page = reads(person, real, java_script_enabled=False)
+    page.fill("#search", "A NEEDLE")
+    page.press("#search", "Enter")
+    expect(page.locator("#text .line")).to_have_text(["a needle"])
+    expect(page.locator("#text .problem")).to_have_text("1 line holds “A NEEDLE”.")
+    expect(page.locator("noscript a")).to_have_text("Refresh by itself")
+
+
 def test_matches_are_counted_and_gone_through_from_the_newest(
     person: Person, real: RealJob
 ) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
+    page = reads(person, real)
     append(real, *(f"needle number {n}" for n in range(50)), "the end")
     expect(page.locator("#text")).to_contain_text("the end")
     page.fill("#search", "NEEDLE NUMBER")
@@ -183,36 +211,32 @@ def test_matches_are_counted_and_gone_through_from_the_newest(
 def test_a_reconnect_goes_on_without_gap_or_repeat(
     person: Person, real: RealJob, server: Server
 ) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
+    page = reads(person, real)
     append(real, "before the break")
     expect(page.locator("#text")).to_contain_text("before the break")
-    server.kill()
-    append(real, "during the break")
-    expect(page.locator("#stream-state")).to_be_visible()
-    server.start()
+    with server.down():
+        append(real, "during the break")
+        expect(page.locator("#stream-state")).to_be_visible()
     append(real, "after the break")
-    expect(page.locator("#text")).to_contain_text("after the break", timeout=LIMIT_MS)
+    expect(page.locator("#text")).to_contain_text("after the break")
     for text in ("before the break", "during the break", "after the break"):
         expect(page.locator("#text .line", has_text=text)).to_have_count(1)
 
 
 def test_a_tab_that_shows_a_flood_stays_small_and_alive(person: Person, real: RealJob) -> None:
-    page = person("victor", "viewer")
-    open_job(page)
-    flood(real, 3)
-    expect(page.locator("#text .line").last).to_have_text("the flood is over", timeout=LIMIT_MS)
+    page = reads(person, real)
+    flood(real, 1)
+    expect(page.locator("#text .line").last).to_have_text("the flood is over")
     assert page.locator("#text .line").count() <= 4000
     expect(page.locator("#text .omitted").first).to_contain_text("bytes are not shown here")
 
 
 def test_without_javascript_the_texts_are_links_and_pages(person: Person, real: RealJob) -> None:
-    page = person("victor", "viewer", java_script_enabled=False)
-    open_job(page)
+    page = reads(person, real, java_script_enabled=False)
     (real.pool / "serial0").write_text("from the SUT\n")
     page.click("#panel .tabs a >> text=Serial")
     expect(page.locator("#text")).to_contain_text("from the SUT")
-    expect(page.locator("#search")).to_be_hidden()
+    expect(page.get_by_label("Earlier match")).to_be_hidden()
     page.locator("noscript a").click()
     assert "panel=serial0" in page.url
     expect(page.locator("#text")).to_contain_text("from the SUT")
@@ -225,7 +249,7 @@ def flood(job: RealJob, seconds: float) -> "subprocess.Popen[bytes]":
 
 
 class SlowViewer:
-    """Reads its stream at ten kilobytes a second."""
+    """Reads its stream at forty kilobytes a second."""
 
     def __init__(self, page: Page, job_id: str) -> None:
         address = urlsplit(page.url)
@@ -239,12 +263,12 @@ class SlowViewer:
         )
         self.received = b""
 
-    def read_until(self, text: bytes, limit_s: float, *, at_once: int = 1024) -> float:
+    def read_until(self, text: bytes, limit_s: float, *, at_once: int = 4096) -> float:
         begin = time.monotonic()
         while text not in self.received:
             assert time.monotonic() - begin < limit_s, f"{limit_s} s were not enough for {text!r}"
             self.received += self._connection.recv(at_once)
-            if at_once == 1024:
+            if at_once == 4096:
                 time.sleep(0.1)
         return time.monotonic() - begin
 
@@ -267,12 +291,11 @@ def resident(server: Server) -> int:
 def test_a_flood_costs_a_slow_viewer_a_gap_and_the_server_nothing(
     person: Person, real: RealJob, server: Server
 ) -> None:
-    olivia = person("olivia")
-    open_job(olivia)
+    olivia = person("olivia", at=real)
     slow = SlowViewer(olivia, olivia.url.rpartition("/")[2])
     slow.read_until(b"event: text", 15)
     before = resident(server)
-    writer = flood(real, 4)
+    writer = flood(real, 2)
     # The state goes on to reach them, behind no more than what fits into the buffers.
     slow.read_until(b"a line of a hundred bytes", 15)
     begin = time.monotonic()

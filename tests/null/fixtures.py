@@ -21,19 +21,11 @@ from devmode.live.view import LiveView
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
+from tests.waiting import until
 
 START_CODE = "open sesame"
 HTMX = {"HX-Request": "true"}
 _numbers = itertools.count(1)
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = 15) -> Any:
-    """Waits until something is true and returns it."""
-    deadline = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{limit_s} s were not enough for {what}"
-        gevent.sleep(0.01)
-    return found
 
 
 @dataclass(frozen=True)
@@ -169,6 +161,7 @@ def serving(
         Settings(
             database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
             pool_directories=str(tmp_path_factory.getbasetemp() / "pool*"),
+            needle_directories=str(tmp_path_factory.getbasetemp() / "pool*" / "needles"),
             secret_key="only for tests",
             start_code=START_CODE,
             host="here",

@@ -39,6 +39,21 @@ def test_who_controls_a_job_may_take_control_once_more_in_a_second_tab(
     owner.does(shared_job, "session/release", then="stay")
 
 
+def test_an_owner_who_is_a_viewer_by_now_steers_nothing_and_may_let_go(
+    shared_job: Watched, owner: Person, sign_in: SignIn
+) -> None:
+    owner.takes_control(shared_job)
+    lesser = sign_in("olivia", "viewer")
+    before = shared_job.view.execution
+    for action in ("pause", "resume", "step", "give-up", "settings", "session/hand-over"):
+        assert lesser.click(shared_job, action, pause_on_failure="1").status == 403
+    assert lesser.click(shared_job, "session/release", then="cancel").status == 403
+    assert 'data-action="' not in lesser.get(f"/jobs/{shared_job.id}").text
+    assert shared_job.view.execution == before
+    lesser.does(shared_job, "session/release", then="stay")
+    assert shared_job.view.session is None
+
+
 def test_a_viewer_sees_the_job_and_is_refused_to_take_control(
     shared_job: Watched, victor: Person
 ) -> None:

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from devmode.commandserver.link import LinkState
-from tests.null.fixtures import Person, StartWatched, Watched, unique_name, until
+from tests.null.fixtures import Person, StartWatched, Watched, unique_name
 from tests.real.fixtures import StartJob
+from tests.waiting import until
 
 PAUSED = {"PAUSE_AT": "boot-menu_visible"}
 
@@ -54,7 +55,8 @@ def test_a_job_that_is_told_to_end_takes_its_session_along(
 ) -> None:
     job = controlled_job(null, owner)
     job.real.terminate()
-    job.wait_for_end()
+    view = job.wait_for_end()
+    assert view.headline.detail.endswith(": isotovideo received signal TERM")
     assert_over(job)
 
 

@@ -8,9 +8,9 @@ import pytest
 from devmode.commandserver import conversation, link
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.link import Link, LinkEvent, LinkState, Lost
-from tests.null.fixtures import until
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
+from tests.waiting import until
 
 TIMEOUT_S = 2
 PAUSED = {"PAUSE_AT": "boot-menu_visible", "UPLOAD_INACTIVITY_TIMEOUT": TIMEOUT_S}

@@ -29,8 +29,8 @@ def job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watche
         watched = Watched(real, app.extensions["devmode"].feed)
         watched.feed.view_for_page(watched.id)
         watched.wait_for(
-            lambda view: view.current_module == "boot-menu_visible" and view.job.modules[1].result,
-            "two results",
+            lambda view: view.is_paused and view.job.modules[1].result,
+            "two results and the pause",
             30,
         )
         yield watched
@@ -61,7 +61,7 @@ def test_the_schedule_tells_results_and_run_times(job: Watched, victor: Person) 
     ]
     assert lines[0].startswith("✗ boot-missing_needle fail, ")
     assert lines[1].startswith("✓ shell-command_line ok, ")
-    assert lines[2] == "▶ boot-menu_visible running"
+    assert lines[2] == "‖ boot-menu_visible paused"
 
 
 def test_a_failed_needle_is_drawn_over_the_screenshot(job: Watched, victor: Person) -> None:

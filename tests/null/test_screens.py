@@ -13,18 +13,26 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.cluster.peers import Peers
+from devmode.cluster.seals import Seals
 from devmode.jobs.archive import Archive
-from devmode.jobs.registry import Job, Registry
+from devmode.jobs.elsewhere import Elsewhere
+from devmode.jobs.job import Job
+from devmode.jobs.registry import Registry
+from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.screenshots import request_mark
+from devmode.jobs.sealing import Seal
 from devmode.live.frame import Frame
 from devmode.live.lookers import Lookers
 from devmode.live.screens import Screens
 from devmode.live.watches import Watches
-from tests.null.fixtures import Person, StartWatched, until
+from tests.null.fixtures import Person, StartWatched
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
+from tests.waiting import until
 
-MARK = request_mark("only for tests")
+MARK = request_mark("of tests of screens alone")
+"""Not that of the devmode of other tests, which withdraws requests that it knows nobody to need."""
 
 
 class Process:
@@ -35,11 +43,13 @@ class Process:
         self.lease.take()
         self.renewing = gevent.spawn(self.lease.run, lambda: None)
         notices = Notices(board_of(database), self.lease)
-        self.registry = Registry(database, notices, (pools,), "here")
+        remote = RemoteJobs(database, Seal("only for tests"))
+        self.registry = Registry(database, notices, remote, (pools,), "here")
         self.registry.scan()
-        self.screens = Screens(
-            self.registry, Lookers(database, self.lease), Archive(database, None, 1), MARK, 0
-        )
+        peers = Peers(database, self.lease, Seals("only for tests"), "here")
+        elsewhere = Elsewhere(peers, self.registry)
+        lookers, archive = Lookers(database, self.lease), Archive(database, None, 1, 1)
+        self.screens = Screens(self.registry, elsewhere, lookers, archive, MARK, 0)
         self.frames: list[Frame] = []
         self.screens.listen(self.frames.append, lambda _job_id: None)
 
@@ -56,8 +66,6 @@ class Process:
     def die(self) -> None:
         """Goes without a word, as by kill -9, and long enough ago for its lease to have lapsed."""
         gevent.kill(self.renewing)
-        for looked in self.screens._looked.values():
-            gevent.kill(looked.keeping)
         self.screens._looked.clear()
         self.lease.give_back()
 

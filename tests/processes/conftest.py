@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import PostgresqlServer, postgresql
-from tests.processes.proxy import Proxy
+from tests.processes.proxy import PROXY_SECRET, Apache, Nginx, Proxy
 from tests.processes.world import World
 
 __all__ = ["postgresql"]
@@ -36,7 +36,8 @@ def proxied_world(
 ) -> Iterator[World]:
     """Two gunicorns with two workers each on PostgreSQL, to stand behind a proxy."""
     folder = tmp_path_factory.mktemp("proxied")
-    world = World(folder, postgresql.new_database(), 2, 2, https="true")
+    settings = {"https": "true", "proxy_secret": PROXY_SECRET}
+    world = World(folder, postgresql.new_database(), 2, 2, **settings)
     yield world
     world.end()
 
@@ -44,9 +45,17 @@ def proxied_world(
 @pytest.fixture(scope="module")
 def proxy(proxied_world: World) -> Iterator[Proxy]:
     """The proxy before them."""
-    proxy = Proxy(proxied_world)
-    yield proxy
-    proxy.stop()
+    nginx = Nginx(proxied_world)
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture
+def apache(proxied_world: World) -> Iterator[Proxy]:
+    """Another one before the same."""
+    apache = Apache(proxied_world)
+    yield apache
+    apache.stop()
 
 
 @pytest.fixture(params=["file_world", "served_world"])

@@ -4,9 +4,10 @@ import http.client
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from tests.processes.world import START_CODE, SimulatedJob, World
@@ -47,7 +48,7 @@ class Person:
     def ask(self, door: Door, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
         connection = door.connect()
         secured = isinstance(connection, http.client.HTTPSConnection)
-        site = f"{'https' if secured else 'http'}://127.0.0.1:{connection.port}/"
+        site = f"{'https' if secured else 'http'}://{connection.host}:{connection.port}/"
         headers = {"Cookie": self.cookie_header, "HX-Request": "true", "Referer": site}
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -74,8 +75,16 @@ class Person:
         answer = self.does(job, "session", at=at)
         assert answer.status == 200, answer
 
-    def watches(self, job: SimulatedJob, *, at: int | Door = 0) -> "Stream":
-        path = f"/events?jobs={self.world.number_of(job)}"
+    def controls(self, job: SimulatedJob, *, at: int | Door = 0) -> "Stream":
+        """Takes control and watches, until the stream says so."""
+        self.takes_control(job, at=at)
+        watching = self.watches(job, at=at)
+        watching.until("You control this job")
+        return watching
+
+    def watches(self, job: SimulatedJob, text: str = "", *, at: int | Door = 0) -> "Stream":
+        number = self.world.number_of(job)
+        path = f"/events?jobs={number}" + (f"&texts={number}:{text}" if text else "")
         return Stream(self._door(at).connect(), path, self.cookie_header)
 
     def _door(self, at: int | Door) -> Door:
@@ -125,8 +134,18 @@ class Stream:
             self.farewell = True
         if not line.startswith("data: {"):
             return []
-        regions = json.loads(line.removeprefix("data: "))["regions"].values()
+        regions = json.loads(line.removeprefix("data: ")).get("regions", {}).values()
         return [" ".join(re.sub("<[^>]*>", " ", str(html)).split()) for html in regions]
+
+    def until_data(self, said: Callable[[dict[str, Any]], object], limit_s: float = 30) -> None:
+        """Reads until some JSON is what `said` looks for."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            line = self._response.readline()
+            assert line, "the stream has ended"
+            if line.startswith(b"data: {") and said(json.loads(line.removeprefix(b"data: "))):
+                return
+        raise AssertionError(f"it was not told within {limit_s} s")
 
     def first(self) -> str:
         """Everything there is to see at the beginning; empty if the stream ends at once."""

@@ -1,9 +1,10 @@
 """A simulated job in a process of its own, which bears witness of every command it was sent.
 
-    simulated.py POOL WITNESS MODULES
+    simulated.py POOL WITNESS MODULES [HOST]
 
 It pauses nowhere by itself, and each of its MODULES test modules can be named once by a test, so
-that every command is told from every other. SIGUSR1 cuts all connections to the command server.
+that every command is told from every other. It listens on HOST, else on the loopback. SIGUSR1 cuts
+all connections to the command server, SIGUSR2 has it send a flood.
 """
 
 from gevent import monkey
@@ -19,9 +20,11 @@ from pathlib import Path  # noqa: E402
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
-from devmode.commandserver.simulator import Simulator  # noqa: E402
+from devmode.commandserver.simulator import Simulator, server  # noqa: E402
 from devmode.commandserver.simulator import __main__ as player  # noqa: E402
 from devmode.commandserver.simulator.schedule import Module, SendKey  # noqa: E402
+
+FLOOD = 20_000
 
 
 class Witness(Simulator):
@@ -40,8 +43,15 @@ class Witness(Simulator):
         for client in tuple(self._clients):
             client.close()
 
+    def flood(self) -> None:
+        for number in range(FLOOD):
+            self.broadcast({"flood": number, "filling": "x" * 1000})
+            if number % 100 == 0:
+                gevent.sleep(0)
 
-def main(pool: str, witness: str, modules: str) -> None:
+
+def main(pool: str, witness: str, modules: str, host: str = server.HOST) -> None:
+    server.HOST = host
     schedule = tuple(
         Module("m", str(number), (SendKey("ret"),) * 3000) for number in range(int(modules))
     )
@@ -50,6 +60,7 @@ def main(pool: str, witness: str, modules: str) -> None:
     stopped = Event()
     gevent.signal_handler(signal.SIGTERM, stopped.set)
     gevent.signal_handler(signal.SIGUSR1, simulator.cut)
+    gevent.signal_handler(signal.SIGUSR2, simulator.flood)
     os.chdir(pool)
     player.NAME = Path(pool).name
     simulator.start()

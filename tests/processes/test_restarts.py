@@ -65,6 +65,23 @@ def test_styles_and_scripts_come_compressed_and_pages_with_their_tokens_do_not(
     }
 
 
+def test_apache_hands_forms_and_every_event_on_at_once_and_refuses_what_is_too_large(
+    proxied_world: World, apache: Proxy
+) -> None:
+    assert apache.protocol() == "h2"
+    job = proxied_world.start_job()
+    olivia = Person(proxied_world, "olivia")
+    watching = olivia.controls(job, at=apache)
+    for _round in range(4):
+        module = job.unused_module()
+        assert olivia.sets_pause_at(job, module, at=apache).status == 200
+        watching.until(f"Will pause at module {module}", 5)
+    watching.close()
+    assert olivia.does(job, "settings", at=apache, pause_at="x" * 70_000).status == 413
+    assert olivia.ask(apache, "GET", "/healthz").status == 200
+    proxied_world.check(job)
+
+
 @pytest.mark.timeout(180)
 def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
     proxied_world: World, proxy: Proxy
@@ -105,9 +122,7 @@ def test_a_stream_behind_the_proxy_is_told_at_once_and_taken_up_elsewhere(
     world = proxied_world
     job = world.start_job()
     olivia = Person(world, "olivia")
-    olivia.takes_control(job, at=proxy)
-    watching = olivia.watches(job, at=proxy)
-    watching.until("You control this job")
+    watching = olivia.controls(job, at=proxy)
     module = job.unused_module()
     assert olivia.sets_pause_at(job, module, at=proxy).status == 200
     watching.until(f"Will pause at module {module}", 5)

@@ -5,6 +5,7 @@
 
 import os
 import random
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from tests.processes.people import Person
 from tests.processes.world import SimulatedJob, World, until
 
 SEED = int(os.environ.get("DEVMODE_TEST_SEED", "20261124"))
-FAULTS = int(os.environ.get("DEVMODE_TEST_FAULTS", "5"))
+FAULTS = int(os.environ.get("DEVMODE_TEST_FAULTS", "8"))
 DONE = (200,)
 TOLD = (0, 502, 503, 504)
 """A connection that died with its process, or an error that says what is known."""
@@ -45,7 +46,8 @@ class Scenario:
     def run(self, faults: int) -> list[str]:
         kinds: tuple[Fault, ...] = (
             self.kill_a_process, self.stop_a_process, self.cut_connections, self.replace_processes,
-            self.restart_the_database,
+            self.restart_the_database, self.freeze_the_database, self.take_all_descriptors,
+            self.flood,
         )  # fmt: skip
         # Each kind once before any comes again.
         order = self._chance.sample(kinds, len(kinds)) + self._chance.choices(kinds, k=faults)
@@ -78,6 +80,24 @@ class Scenario:
         self._postgresql.stop()
         time.sleep(self._chance.uniform(0, 5))  # how long is the fault
         self._postgresql.start()
+
+    def freeze_the_database(self) -> None:
+        self._postgresql.freeze()
+        time.sleep(self._chance.uniform(1, 6))  # how long is the fault
+        self._postgresql.thaw()
+
+    def take_all_descriptors(self) -> None:
+        """Let a process open nothing more, for a while."""
+        pid = self._some_process()
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        open_now = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
+        time.sleep(self._chance.uniform(1, 5))  # how long is the fault
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+    def flood(self) -> None:
+        """Have a command server send more than anybody reads."""
+        self._chance.choice(self.jobs).flood()
 
     def _some_process(self) -> int:
         return self._chance.choice(self._chance.choice(self.world.gunicorns).workers)

@@ -15,21 +15,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine, text
+
+from app import create_app
+from devmode.config import Settings
+from devmode.extensions import db
+from tests import waiting
 
 ROOT = Path(__file__).parents[2]
 START_CODE = "sesame"
 LIMIT_S = 30.0
 MODULES = 200
+BLOCKED = re.compile(r"appears to be blocked\n.*?\n={20}", re.DOTALL)
+BEGINNING = ", in init_process"
+"""What gevent's monitor says of a greenlet, and how it says so of a worker that loads devmode."""
+FRAME = '  File "'
+"""It stands in each of them, unless the process had just gone on when it was looked at."""
+BLOCKED_S = 1.0
+"""How long one greenlet may keep all others of its process waiting."""
+EXHAUSTED = re.compile(r"Traceback [^{]*?OSError: \[Errno 24\]")
+"""What gevent logs where it can't accept a connection for want of a file descriptor."""
 
 
 def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """Waits until something is true and returns it."""
-    deadline = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{limit_s} s were not enough for {what}"
-        time.sleep(0.02)
-    return found
+    """Waits as all tests do, but longer: processes have to start, and to find out who died."""
+    return waiting.until(condition, what, limit_s)
 
 
 class Gunicorn:
@@ -43,7 +54,7 @@ class Gunicorn:
         # A gunicorn that is killed leaves these files behind.
         counts = folder / f"{name}.metrics"
         counts.mkdir()
-        self._environment = environment | {
+        self.environment = environment | {
             "DEVMODE_BIND": f"127.0.0.1:{self.port}",
             "PROMETHEUS_MULTIPROC_DIR": str(counts),
         }
@@ -70,13 +81,16 @@ class Gunicorn:
     def begin(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"],
+                self.command(),
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
 
     def stop(self) -> float:
         """Ends it as systemd does, and returns how many seconds that took."""
@@ -109,13 +123,18 @@ class SimulatedJob:
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
         self.number: int | None = None
+        self.pool = self.folder_of_pools(folder) / name
         self._witness = folder / f"{name}.witness"
-        pool = folder / "pools" / name
-        pool.mkdir()
-        program = Path(__file__).with_name("simulated.py")
-        command = [sys.executable, str(program), str(pool), str(self._witness), str(MODULES)]
+        self.pool.mkdir()
+        command = self.command(str(self.pool), str(self._witness), str(MODULES))
         self._process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
         self._free = [f"m-{number}" for number in range(MODULES)]
+
+    def folder_of_pools(self, folder: Path) -> Path:
+        return folder / "pools"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(Path(__file__).with_name("simulated.py")), *arguments]
 
     @property
     def witness(self) -> list[tuple[int, int, dict[str, Any]]]:
@@ -138,16 +157,28 @@ class SimulatedJob:
     def cut_connections(self) -> None:
         self._process.send_signal(signal.SIGUSR1)
 
+    def flood(self) -> None:
+        """Have the command server send more than anybody reads."""
+        self._process.send_signal(signal.SIGUSR2)
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(LIMIT_S)
+
+
+def make_tables(database_url: str) -> None:
+    """Makes them as an installation does, but here: another process takes seconds to begin."""
+    app = create_app(Settings(database_url=database_url, secret_key="only for tests"))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
 
 
 class World:
     """Everything of one scenario."""
 
     def __init__(self, folder: Path, database_url: str, *gunicorns: int, **settings: str) -> None:
-        (folder / "pools").mkdir()
+        (folder / "pools").mkdir(exist_ok=True)
         self.folder = folder
         self.jobs: list[SimulatedJob] = []
         self.engine: Engine = create_engine(database_url, pool_pre_ping=True)
@@ -158,18 +189,23 @@ class World:
             "DEVMODE_SECRET_KEY": "only for tests",
             "DEVMODE_LOG_FORMAT": "json",
             "DEVMODE_HOST": "here",
+            # gevent's own monitor logs which greenlet lets no other run for so many seconds.
+            "GEVENT_MONITOR_THREAD_ENABLE": "true",
+            "GEVENT_MAX_BLOCKING_TIME": str(BLOCKED_S),
             **{f"DEVMODE_{name.upper()}": value for name, value in settings.items()},
         }
-        upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
-        subprocess.run(upgrade, cwd=ROOT, env=environment, check=True, capture_output=True)
+        make_tables(database_url)
         self.gunicorns = [
-            Gunicorn(folder, f"gunicorn-{number}", environment | {"DEVMODE_WORKERS": str(workers)})
+            self.new_gunicorn(number, environment | {"DEVMODE_WORKERS": str(workers)})
             for number, workers in enumerate(gunicorns)
         ]
         for gunicorn in self.gunicorns:
             gunicorn.begin()
         self._expected = sum(gunicorns)
         self.wait_until_complete()
+
+    def new_gunicorn(self, number: int, environment: dict[str, str]) -> Gunicorn:
+        return Gunicorn(self.folder, f"gunicorn-{number}", environment)
 
     def wait_until_complete(self) -> None:
         """Waits until as many processes are there as there should be, and each has its lease."""
@@ -195,9 +231,13 @@ class World:
             return list(connection.execute(text(query), values))
 
     def alive(self) -> list[str]:
-        """The processes whose lease lasts, by the clock of this very machine."""
-        found = self.rows("SELECT id FROM processes WHERE lease_until > :now", now=time.time())
-        return [row.id for row in found]
+        """The processes whose lease lasts."""
+        query = "SELECT id FROM processes WHERE lease_until > :now"
+        return [row.id for row in self.rows(query, now=self.database_time())]
+
+    def database_time(self) -> float:
+        """What the clock of the database shows: that of this very machine."""
+        return time.time()
 
     def number_of(self, job: SimulatedJob) -> int | None:
         if job.number is None:
@@ -243,4 +283,7 @@ class World:
         sent = [name for _sender, name in job.steering if name.startswith("m-")]
         assert told == [name for name in sent if name in told], "told out of order"
         for gunicorn in self.gunicorns:
-            assert "Traceback" not in gunicorn.log, gunicorn.log
+            log = EXHAUSTED.sub("", BLOCKED.sub("", gunicorn.log))
+            assert "Traceback" not in log, log
+            blocked = [report for report in BLOCKED.findall(gunicorn.log) if FRAME in report]
+            assert all(BEGINNING in report for report in blocked), blocked

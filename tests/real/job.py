@@ -126,6 +126,11 @@ class RealJob:
         if self._job is not None:
             self._job.stop()
 
+    def kill(self) -> None:
+        """Ends everything at once, which is faster; as `stop` otherwise."""
+        if self._job is not None:
+            self._job.kill()
+
     def _status(self) -> dict[str, object]:
         try:
             status: dict[str, object] = json.loads((self.pool / "autoinst-status.json").read_text())

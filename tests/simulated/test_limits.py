@@ -2,16 +2,20 @@
 
 import io
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
-from gevent import socket
 
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
 from devmode.web import patience, stream
 from devmode.web.patience import Patience
+from devmode.web.wire import Wire
 
 
 class Endless(io.RawIOBase):
@@ -52,28 +56,16 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert status.startswith("408")
 
 
-def watched() -> tuple[Any, Any, Subscription]:
-    ours, theirs = socket.socketpair()
-    visitor = Visitor(1, "olivia", Role.VIEWER, "login")
-    return ours, theirs, Subscription(visitor, Counter())
+def test_a_guest_of_openqa_is_asked_to_show_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "AUTHORISED_FOR_S", 0.0)
+    guest = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
+    texts: Any = SimpleNamespace(has_news=False)
 
+    def events(found: Visitor) -> Iterator[bytes]:
+        subscription = Subscription(guest, Counter())
+        subscription.ready.set()
+        told = stream._Stream(subscription, texts, Wire({}), stream._event, stream._picture)
+        return told.events(SimpleNamespace(visitor_of=lambda _id: found))
 
-def test_a_browser_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "STALLED_S", 0.05)
-    ours, theirs, subscription = watched()
-    sending = gevent.spawn(ours.sendall, b"x" * (16 << 20))
-    subscription.sending_since = 0.0
-    stream._watch_connection(ours, subscription)
-    with pytest.raises(OSError, match="pipe"):
-        sending.get(timeout=10)
-    assert not subscription.gone
-    theirs.close()
-
-
-def test_a_browser_that_has_gone_is_noticed_at_once() -> None:
-    ours, theirs, subscription = watched()
-    watching = gevent.spawn(stream._watch_connection, ours, subscription)
-    theirs.close()
-    watching.get(timeout=10)
-    assert subscription.gone
-    assert subscription.ready.is_set()
+    assert list(islice(events(guest), 2))[1] == stream.WHO
+    assert b"signed-out" in list(islice(events(replace(guest, role=Role.VIEWER)), 3))[2]

@@ -23,8 +23,49 @@ def test_numbers_come_as_text_from_the_environment(tmp_path: Path) -> None:
     assert load({"DEVMODE_STREAMS_PER_LOGIN": "5"}, tmp_path).streams_per_login == 5
 
 
+def test_several_openqas_have_one_setting(tmp_path: Path) -> None:
+    settings = load({"DEVMODE_OPENQA_URL": "https://a.example, http://b:9526/openqa"}, tmp_path)
+    assert settings.openqa_urls == ("https://a.example", "http://b:9526/openqa")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "openqa",
+        "ftp://a",
+        "https://",
+        "http://u:secret@a",
+        "http://a?secret",
+        "http://a:0",
+        "http://[",
+        "http://a:x",
+    ],
+)
+def test_what_is_no_address_of_an_openqa_stops_the_start(tmp_path: Path, url: str) -> None:
+    with pytest.raises(WrongSetting, match="DEVMODE_OPENQA_URL") as wrong:
+        load({"DEVMODE_OPENQA_URL": url}, tmp_path)
+    assert "secret" not in str(wrong.value)
+
+
 def test_other_variables_are_nobodys_business(tmp_path: Path) -> None:
-    assert load({"HOST": "x", "DEVMODE_UNKNOWN": "y"}, tmp_path).host != "x"
+    theirs = {"HOST": "x", "DEVMODE_PORT": "tcp://10.0.0.1:8000", "DEVMODE_SERVICE_HOST": "y"}
+    assert load(theirs | {"DEVMODE_URL": "y", "DEVMODE_TOKEN": "y"}, tmp_path).host != "x"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("POOL_DIRECTORY", "POOL_DIRECTORIES"),
+        ("OPENQA_URLS", "OPENQA_URL"),
+        ("DATABASEURL", "DATABASE_URL"),
+        ("WORKER", "WORKERS"),
+    ],
+)
+def test_a_misspelled_setting_stops_the_start_and_the_right_one_is_named(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    with pytest.raises(WrongSetting, match=f"DEVMODE_{meant} meant"):
+        load({f"DEVMODE_{written}": "x"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +121,59 @@ def test_lists_are_split_and_their_gaps_left_out() -> None:
     settings = Settings(pool_directories="/a/*::/b", allowed_hosts="x, y,")
     assert settings.pool_globs == ("/a/*", "/b")
     assert settings.trusted_hosts[-2:] == ["x", "y"]
+
+
+@pytest.mark.parametrize("address", ["8100", "0.0.0.0:8100", "[::]:8100", "a.example:8100", "::1"])
+def test_an_internal_address_that_no_other_host_can_use_stops_the_start(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(WrongSetting, match="DEVMODE_INTERNAL_ADDRESS"):
+        load({"DEVMODE_INTERNAL_ADDRESS": address, "DEVMODE_SECRET_KEY": "secret"}, tmp_path)
+
+
+def test_hosts_that_are_to_know_each_other_need_a_secret_that_is_set(tmp_path: Path) -> None:
+    with pytest.raises(WrongSetting, match="DEVMODE_SECRET_KEY"):
+        load({"DEVMODE_INTERNAL_ADDRESS": "192.0.2.7:8100"}, tmp_path)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7:8100", "[2001:db8::7]:8100"])
+def test_an_address_of_this_host_is_an_internal_address(tmp_path: Path, address: str) -> None:
+    environment = {"DEVMODE_INTERNAL_ADDRESS": address, "DEVMODE_SECRET_KEY": "secret"}
+    assert load(environment, tmp_path).internal_address == address
+
+
+def test_settings_that_are_printed_tell_no_secret() -> None:
+    assert "sesame" not in f"{Settings(start_code='sesame', secret_key='sesame')!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENQA_QUIT", "stop"),
+        ("OPENQA_QUIT", ""),
+        ("OPENQA_WEBSOCKETS_URL", "127.0.0.1:9527"),
+        ("OPENQA_WEBSOCKETS_URL", "http://127.0.0.1:9527/api"),
+        ("OPENQA_WORKER_KEYS", "KEYsecret"),
+        ("OPENQA_WORKER_KEYS", "KEY:secret KEY:secret"),
+        ("OPENQA_WORKER_KEYS", "KEY:"),
+    ],
+)
+def test_a_wrong_setting_of_the_livehandler_stops_the_start_and_is_named(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(WrongSetting, match=f"DEVMODE_{name}") as wrong:
+        load({f"DEVMODE_{name}": value}, tmp_path)
+    assert "secret" not in str(wrong.value)
+
+
+def test_openqas_websocket_server_may_be_none_and_its_workers_several(tmp_path: Path) -> None:
+    named = {"DEVMODE_OPENQA_WEBSOCKETS_URL": "", "DEVMODE_OPENQA_WORKER_KEYS": "A:B, C:D"}
+    settings = load(named, tmp_path)
+    assert settings.openqa_websockets_url == ""
+    assert settings.worker_keys == {"A": "B", "C": "D"}
+
+
+@pytest.mark.parametrize("globs", ["needles", "/a:needles", "/srv/../etc", "~/needles"])
+def test_folders_for_needles_are_whole_paths(tmp_path: Path, globs: str) -> None:
+    with pytest.raises(WrongSetting, match="DEVMODE_NEEDLE_DIRECTORIES"):
+        load({"DEVMODE_NEEDLE_DIRECTORIES": globs}, tmp_path)

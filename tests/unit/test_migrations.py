@@ -1,14 +1,18 @@
 """The tables that migrations make are the ones that the models describe, and keep what is there."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, Table, select, text, types
+from sqlalchemy.types import TypeEngine
 
 from app import create_app
+from devmode.cluster.schema import VERSIONS, newer_schema_at
 from devmode.config import Settings
 from devmode.extensions import db
 
@@ -49,6 +53,67 @@ def test_migrations_and_models_agree() -> None:
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, db.metadata) == []
+
+
+RELEASED = sorted(path.name.partition("_")[0] for path in VERSIONS.glob("*.py"))
+VALUES: dict[type[TypeEngine[Any]], object] = {
+    types.Boolean: True,
+    types.Integer: 1,
+    types.Float: 1.5,
+    types.JSON: {"some": ["JSON"]},
+    types.String: "some text",
+}
+
+
+def fill(connection: Connection) -> dict[str, list[dict[str, object]]]:
+    """Puts one row into every table there is, and returns what is in them."""
+    tables = MetaData()
+    tables.reflect(connection)
+    for table in tables.sorted_tables:
+        if table.name != "alembic_version":
+            values = {
+                column.name: next(v for kind, v in VALUES.items() if isinstance(column.type, kind))
+                for column in table.columns
+            }
+            connection.execute(table.insert().values(values))
+    return {table.name: rows_of(connection, table) for table in tables.sorted_tables}
+
+
+def rows_of(connection: Connection, table: Table) -> list[dict[str, object]]:
+    return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("revision", RELEASED)
+def test_an_upgrade_from_any_version_keeps_everything_that_is_there(revision: str) -> None:
+    upgrade(revision=revision)
+    with db.engine.begin() as connection:
+        before = fill(connection)
+    upgrade()
+    with db.engine.connect() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        del before["alembic_version"]
+        for name, rows in before.items():
+            (now,) = rows_of(connection, tables.tables[name])
+            (then,) = rows
+            assert {column: now[column] for column in then} == then
+
+
+@pytest.mark.usefixtures("database")
+def test_tables_of_a_newer_devmode_are_refused_with_a_sentence() -> None:
+    upgrade()
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SystemExit, match="newer devmode: its tables are of version 9999"):
+        upgrade()
+    url = db.engine.url.render_as_string(hide_password=False)
+    assert "newer devmode" in (newer_schema_at(url) or "")
+
+
+def test_a_database_that_is_new_or_out_of_reach_is_not_called_newer(tmp_path: Path) -> None:
+    assert newer_schema_at(f"sqlite:///{tmp_path / 'new.sqlite'}") is None
+    assert newer_schema_at(f"postgresql+psycopg://nobody@/none?host={tmp_path}") is None
 
 
 @pytest.mark.usefixtures("database")

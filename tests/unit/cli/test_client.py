@@ -24,7 +24,7 @@ def snapshot(name: str) -> bytes:
         id=1,
         name=name,
         state="running",
-        origin=schemas.Origin(kind="pool_directory", openqa_id=None),
+        origin=schemas.Origin(kind="pool_directory", openqa_id=None, openqa_page=None),
         started_at=NOW,
         ended_at=None,
         deadline=None,

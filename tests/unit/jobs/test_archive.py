@@ -1,17 +1,23 @@
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select, update
 
 from devmode.cluster.database import Base, Database
 from devmode.jobs.archive import DAY_S, Archive
-from devmode.jobs.models import JobRow
-from devmode.jobs.registry import Job, JobState, Module
+from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.models import JobRow, KeptJob
 from devmode.jobs.screenshots import Picture, Place
 from tests.unit.jobs.test_screenshots import png
 
-MODULES = (Module("menu", "boot", "ok"), Module("steps", "shell", "fail"))
+MODULES = (Module("menu", "boot", "ok", 3), Module("steps", "shell", "fail"))
 
 
 @pytest.fixture
@@ -50,11 +56,11 @@ def without_schedule(job: Job) -> Job:
 def test_an_ended_job_keeps_its_schedule_and_its_last_picture(
     database: Database, folder: Path
 ) -> None:
-    archive, job = Archive(database, folder, 30), ended(database)
+    archive, job = Archive(database, folder, 30, 20), ended(database)
     picture = Picture(png(), Place("qemuscreenshot", "1.1.png", 5.0))
     archive.keep(job, picture)
     archive.keep(job, picture)  # as another process of this host does
-    later = Archive(database, folder, 30)
+    later = Archive(database, folder, 30, 20)
     assert later.complete(without_schedule(job)).modules == MODULES
     kept = later.picture(job.id)
     assert kept
@@ -64,7 +70,7 @@ def test_an_ended_job_keeps_its_schedule_and_its_last_picture(
 
 
 def test_a_job_without_a_picture_keeps_its_schedule(database: Database, folder: Path) -> None:
-    archive, job = Archive(database, folder, 30), ended(database)
+    archive, job = Archive(database, folder, 30, 20), ended(database)
     archive.keep(job, None)
     assert archive.complete(without_schedule(job)).modules == MODULES
     assert archive.picture(job.id) is None
@@ -75,19 +81,113 @@ def test_a_picture_that_can_not_be_kept_costs_nothing_else(
 ) -> None:
     (tmp_path / "file").write_text("")
     job = ended(database)
-    archive = Archive(database, tmp_path / "file", 30)
+    archive = Archive(database, tmp_path / "file", 30, 20)
     archive.keep(job, Picture(png(), Place("qemuscreenshot", "1.1.png", 5.0)))
     assert archive.complete(without_schedule(job)).modules == MODULES
     assert archive.picture(job.id) is None
 
 
 def test_what_was_kept_for_long_enough_is_removed(database: Database, folder: Path) -> None:
-    archive = Archive(database, folder, 30)
+    archive = Archive(database, folder, 30, 20)
     old, young = ended(database, days_ago=31), ended(database, days_ago=29)
     picture = Picture(png(), Place("qemuscreenshot", "1.1.png", 5.0))
     for job in (old, young):
         archive.keep(job, picture)
+        assert job.ended_at
+        os.utime(folder / str(job.id), (job.ended_at, job.ended_at))
+    (folder / "notes").mkdir()
+    os.utime(folder / "notes", (0, 0))
     archive.forget_old()
     assert set(archive.kept([old.id, young.id])) == {young.id}
-    assert [path.name for path in folder.iterdir()] == [str(young.id)]
+    assert {path.name for path in folder.iterdir()} == {"notes", str(young.id)}
     assert archive.complete(without_schedule(old)).modules == ()
+    with database.read() as session:
+        assert session.scalars(select(JobRow.id)).all() == [young.id]
+
+
+def test_a_job_that_runs_is_never_too_old(database: Database, folder: Path) -> None:
+    job = ended(database, days_ago=99)
+    with database.write() as session:
+        session.execute(update(JobRow).values(ended_at=None))
+    Archive(database, folder, 30, 20).forget_old()
+    with database.read() as session:
+        assert session.scalars(select(JobRow.id)).all() == [job.id]
+
+
+def test_a_schedule_that_was_kept_without_run_times_is_read(
+    database: Database, folder: Path
+) -> None:
+    archive, job = Archive(database, folder, 30, 20), ended(database)
+    archive.keep(job, None)
+    with database.write() as session:
+        session.execute(update(KeptJob).values(modules=[["menu", "boot", "ok"]]))
+    assert archive.complete(without_schedule(job)).modules == (Module("menu", "boot", "ok"),)
+
+
+def test_what_modules_recorded_is_kept_as_far_as_there_is_room(
+    database: Database, folder: Path
+) -> None:
+    archive, job = Archive(database, folder, 30, megabytes=0.0001), ended(database)
+    record = json.dumps({"details": [{"result": "fail", "screenshot": "menu-1.png"}]}).encode()
+    files = [
+        ("result-menu.json", record),
+        ("menu-1.png", png()[: 100 - len(record)]),
+        ("menu-2.png", b"x"),
+        ("menu-2.txt", b""),
+    ]
+    archive.keep_results(job.id, iter(files))
+    kept = archive.results(job.id)
+    assert kept
+    assert [step.screenshot for step in kept.steps("menu")] == ["menu-1.png"]
+    names = {file.name for file in (folder / str(job.id) / "results").iterdir()}
+    assert names == {"result-menu.json", "menu-1.png"}
+
+
+def test_where_there_is_no_folder_no_results_are_kept(database: Database) -> None:
+    archive, job = Archive(database, None, 30, 20), ended(database)
+    archive.keep_results(job.id, iter([("result-menu.json", b"{}")]))
+    assert archive.results(job.id) is None
+
+
+def test_one_process_keeps_the_results_of_a_job_for_all(database: Database, folder: Path) -> None:
+    first, second = (Archive(database, folder, 30, 20) for _ in range(2))
+    job = ended(database)
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        yield "result-menu.json", b"{}"
+        assert not second.keep_results(job.id, unasked())
+        yield "menu-1.png", png()
+
+    assert first.keep_results(job.id, files())
+    assert second.keep_results(job.id, unasked())
+    names = {file.name for file in (folder / str(job.id) / "results").iterdir()}
+    assert names == {"result-menu.json", "menu-1.png"}
+
+
+def test_another_process_keeps_the_results_if_one_did_not_come_to_the_end(
+    database: Database, folder: Path
+) -> None:
+    job = ended(database)
+    code = f"""
+import os
+from pathlib import Path
+from devmode.jobs.archive import Archive
+
+def files():
+    yield "result-menu.json", b"{{}}"
+    os.kill(os.getpid(), 9)
+
+Archive(None, Path({str(folder)!r}), 30, 20).keep_results({job.id}, files())
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    archive = Archive(database, folder, 30, 20)
+    assert archive.keep_results(job.id, iter([("result-menu.json", b"[]"), ("menu-1.png", png())]))
+    kept = archive.results(job.id)
+    assert kept
+    assert (kept.record("menu"), kept.picture("menu-1.png")) == (b"[]", png())
+
+
+def unasked() -> Iterator[tuple[str, bytes]]:
+    raise AssertionError("read what another process keeps")
+    yield

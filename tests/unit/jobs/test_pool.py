@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,14 @@ from typing import Any
 import pytest
 
 from devmode.errors import JobNotRunning
-from devmode.jobs.pool import Isotovideo, UnreadablePool, read_pool, terminate
+from devmode.jobs.pool import (
+    Isotovideo,
+    Schedule,
+    ScheduledModule,
+    UnreadablePool,
+    read_pool,
+    terminate,
+)
 
 SETTINGS = {"JOBTOKEN": "abc", "NAME": "a job", "QEMUPORT": 20002, "VNC": "91"}
 
@@ -144,6 +152,40 @@ def test_directories_instead_of_files_are_left_alone_and_closed(pool: Path) -> N
     assert open_files() == before
 
 
+def test_results_are_read_again_only_when_something_was_renamed_into_their_folder(
+    pool: Path,
+) -> None:
+    results = pool / "testresults"
+    write(results / "test_order.json", [{"name": "a", "category": "x"}])
+    schedule = Schedule()
+
+    def modules() -> tuple[ScheduledModule, ...]:
+        reading = read_pool(pool, schedule)
+        assert reading
+        return reading.modules
+
+    def rename_into_place(value: Any, age_s: float) -> None:
+        write(results / "result-a.json.new", value)
+        (results / "result-a.json.new").rename(results / "result-a.json")
+        changed_at = time.time() - age_s
+        os.utime(results, (changed_at, changed_at))
+
+    rename_into_place({"result": "none"}, age_s=90)
+    settled = modules()
+    assert modules() is settled
+    rename_into_place({"result": "ok"}, age_s=60)
+    assert [module.result for module in modules()] == ["ok"]
+
+
+def test_results_that_changed_just_now_are_read_again_as_they_may_change_in_the_same_tick(
+    pool: Path,
+) -> None:
+    write(pool / "testresults/test_order.json", [{"name": "a", "category": "x"}])
+    schedule = Schedule()
+    assert read_pool(pool, schedule)
+    assert schedule.version is None
+
+
 @pytest.mark.parametrize(
     "pid", ["1", "0", "-1", "", "x", "²", "9" * 15, "9" * 999, str(os.getpid())]
 )
@@ -242,3 +284,37 @@ def test_a_machine_is_gone_once_its_qemu_has_ended(
     child.kill()
     child.wait()
     assert is_gone()
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "failure"),
+    [
+        (
+            {"component": "backend", "msg": "QEMU exited\n unexpectedly\0"},
+            0,
+            "QEMU exited unexpectedly",
+        ),
+        ({"component": "backend", "msg": "of an earlier run"}, 60, None),
+        ({"msg": "m" * 999}, 0, "m" * 200),
+        ({"msg": " "}, 0, None),
+        ({"msg": 1}, 0, None),
+        ([], 0, None),
+    ],
+)
+def test_why_isotovideo_gave_up_is_told_when_it_has(
+    pool: Path, child: subprocess.Popen[bytes], state: Any, age_s: int, failure: str | None
+) -> None:
+    write(pool / "os-autoinst.pid", child.pid)
+    write(pool / "base_state.json", state)
+    told_at = (pool / "os-autoinst.pid").stat().st_mtime - age_s
+    os.utime(pool / "base_state.json", (told_at, told_at))
+    assert failure_in(pool) is None
+    child.kill()
+    child.wait()
+    assert failure_in(pool) == failure
+
+
+def failure_in(pool: Path) -> str | None:
+    reading = read_pool(pool)
+    assert reading
+    return reading.failure

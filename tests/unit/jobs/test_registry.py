@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +17,11 @@ from devmode.cluster.leases import Lease
 from devmode.cluster.models import Change
 from devmode.cluster.notices import Notices
 from devmode.errors import JobNotFound
-from devmode.jobs.models import JobRow
-from devmode.jobs.registry import Job, JobState, Registry
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.models import JobRow, OpenqaInstance, OpenqaJob
+from devmode.jobs.registry import Registry
+from devmode.jobs.remote import RemoteJobs
+from devmode.jobs.sealing import Seal
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -26,7 +30,8 @@ Run = Callable[..., "subprocess.Popen[bytes]"]
 def database(database_url: str) -> Iterator[Database]:
     engine = create_engine(database_url)
     database = Database(engine)
-    Base.metadata.create_all(engine, tables=[JobRow.__table__, Change.__table__])
+    tables = (JobRow, Change, OpenqaInstance, OpenqaJob)
+    Base.metadata.create_all(engine, tables=[table.__table__ for table in tables])
     yield database
     engine.dispose()
 
@@ -66,7 +71,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 def registry(database: Database, pool: Path) -> Registry:
     """A devmode that has just been started."""
     notices = Notices(board_of(database), Lease(database, "here"))
-    registry = Registry(database, notices, (str(pool.parent / "*"),), "here")
+    remote = RemoteJobs(database, Seal("secret"))
+    registry = Registry(database, notices, remote, (str(pool.parent / "*"),), "here")
     registry.end_forgotten()
     return registry
 
@@ -88,6 +94,28 @@ def test_a_job_runs_until_its_isotovideo_is_gone(
     assert jobs.running() == []
     assert jobs.get(job.id).state is JobState.ENDED
     assert only(jobs.ended()).id == job.id
+
+
+def test_a_job_has_not_ended_because_this_process_can_open_nothing_more(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    process = isotovideo()
+    jobs = registry(database, pool)
+    job = only(jobs.running())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for more in range(4):
+        # Each lets it come a little further into the pool directory.
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + more, hard))
+        try:
+            jobs.scan()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert only(jobs.running()) == job
+    stop(process)
+    jobs.scan()
+    assert jobs.running() == []
 
 
 def test_a_devmode_that_is_started_anew_knows_its_jobs_again(

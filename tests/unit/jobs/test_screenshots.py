@@ -14,6 +14,7 @@ from devmode.jobs import screenshots
 from devmode.jobs.screenshots import (
     Picture,
     ask_for_pictures,
+    hold_picture,
     is_asking,
     live_place,
     read_picture,
@@ -239,3 +240,32 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(65534)
     yield
     os.seteuid(before)
+
+
+def test_a_picture_that_is_held_outlives_newer_ones(pool: Path) -> None:
+    encode(pool, "1.1.png", png(5, 5))
+    place = live_place(pool)
+    assert place is not None
+    held = hold_picture(pool, place)
+    assert hold_picture(pool, place) == held
+    encode(pool, "2.2.png")
+    (pool / "qemuscreenshot" / "1.1.png").unlink()
+    assert (pool / "testresults" / held).read_bytes() == png(5, 5)
+    assert result_place(pool) is None, "it is no result"
+
+
+def test_a_screenshot_of_the_results_is_held_already(pool: Path) -> None:
+    (pool / "testresults" / "boot-1.png").write_bytes(png())
+    place = result_place(pool)
+    assert place is not None
+    assert hold_picture(pool, place) == "boot-1.png"
+
+
+def test_of_those_held_the_oldest_make_room(pool: Path) -> None:
+    for number in range(25):
+        encode(pool, f"{number}.1.png", at=LONG_AGO + number)
+        place = live_place(pool)
+        assert place is not None
+        hold_picture(pool, place)
+    times = sorted(path.stat().st_mtime for path in (pool / "testresults").iterdir())
+    assert times == [LONG_AGO + number for number in range(5, 25)]

@@ -44,6 +44,19 @@ def test_a_line_is_admitted_if_all_that_was_chosen_fits(chosen: Filter, admitted
     assert chosen.admits(line(), "olivia") is admitted
 
 
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "paused"),
+        ({"kind": "ended", "detail": "passed"}, "passed"),
+        ({"kind": "ended", "detail": "1 of 3 modules failed", "failed": 1}, "failed"),
+        ({"kind": "ended", "detail": "stopped early, 2 of 3 modules without a result"}, "ended"),
+    ],
+)
+def test_a_line_says_how_an_ended_job_went(changes: dict[str, object], word: str) -> None:
+    assert line(**changes).word == word
+
+
 def test_nobodys_jobs_can_be_asked_for() -> None:
     assert Filter(owner="nobody").admits(line(owner=None), "olivia")
     assert not Filter(owner="mine").admits(line(owner=None), "olivia")

@@ -13,7 +13,7 @@ from devmode.jobs.texts import Chunk, GrowingText
 from devmode.live.excerpts import AROUND, MaskedText, lines_around
 from devmode.live.lines import Line
 from devmode.live.masking import Masker
-from devmode.live.text import KEPT, MOST_LINES, SHOWN, Cursor, Text, read_cursor
+from devmode.live.text import KEPT, MOST_LINES, SHOWN, Cursor, ReadText, Text, read_cursor
 
 TOKEN = JobToken("tOkEn")
 
@@ -30,7 +30,7 @@ class Scripted(GrowingText):
         return self.chunks.pop(0) if self.chunks else None
 
 
-class Written(Text):
+class Written(ReadText):
     """A text that a test writes."""
 
     def __init__(self) -> None:
@@ -70,6 +70,39 @@ def test_a_viewer_who_comes_back_gets_every_byte_once(script: list[tuple[bytes, 
     whole = b"".join(data for data, _ in script) + b"\n"
     masked = whole.replace(b"tOkEn", b"*****").decode()
     assert "".join("".join(seen[start]) + "\n" for start in sorted(seen)) == masked
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"a\n", b"b", b"\n", b"tOk", b"En"]), st.booleans())))
+def test_another_host_shows_the_same_however_often_it_is_told(
+    script: list[tuple[bytes, bool]],
+) -> None:
+    text, elsewhere = Written(), Text()
+    for data, tells in [*script, (b"c", True)]:
+        text.write(data)
+        if tells:
+            elsewhere.grow(text.grown(elsewhere.end))
+            assert elsewhere.since(None) == text.since(None)
+            assert elsewhere.end == text.end
+
+
+def test_another_host_shows_a_text_that_was_written_anew_from_its_beginning() -> None:
+    text, elsewhere = Written(), Text()
+    text.write(b"old\nnot finish")
+    elsewhere.grow(text.grown(None))
+    text.write(b"new\n", generation="1.2", offset=0)
+    elsewhere.grow(text.grown(elsewhere.end))
+    assert shown(elsewhere.since(None)) == ["new"]
+
+
+def test_another_host_that_comes_back_too_early_keeps_what_it_has() -> None:
+    text, elsewhere = Written(), Text()
+    text.write(b"line\n")
+    elsewhere.grow(text.grown(None))
+    begun_anew = Written()
+    begun_anew.tell_problem("There is no such file yet, or no longer.")
+    elsewhere.grow(begun_anew.grown(elsewhere.end))
+    assert shown(elsewhere.since(None)) == ["line"]
+    assert elsewhere.problem
 
 
 def test_who_is_far_behind_gets_the_newest_end_and_the_gap() -> None:
@@ -129,7 +162,7 @@ def test_viewers_who_are_equally_far_get_the_same_bytes() -> None:
 
 
 def test_who_comes_back_before_the_file_is_found_stays_where_they_are(tmp_path: Path) -> None:
-    text = Text(GrowingText(tmp_path / "gone", "log", lambda: TOKEN), lambda _: Masker(b"x"))
+    text = ReadText(GrowingText(tmp_path / "gone", "log", lambda: TOKEN), lambda _: Masker(b"x"))
     assert text.poll() is False
     content, cursor = told(text, Cursor("1.1", 7))
     assert cursor == Cursor("1.1", 7)

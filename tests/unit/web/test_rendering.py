@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from app import create_app
+from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Mismatch, Pause
 from devmode.commandserver.link import LinkState
 from devmode.config import Settings
-from devmode.jobs.registry import Job, JobState, Module
-from devmode.live.feed import Shown
+from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.openqa import Facts
+from devmode.jobs.remote import OpenqaPart
+from devmode.live.renderings import Shown
 from devmode.live.screenview import ScreenFacts
 from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView, Session
@@ -20,7 +23,11 @@ from devmode.sessions.store import EventFacts
 from devmode.web.rendering import SHOWN, Fragments, job_regions
 
 MODULES = (Module("a", "boot", "ok"), Module("b", "shell", ""), Module("c", "shell", ""))
-JOB = Job(7, "job", JobState.RUNNING, Path("/pool"), 1.0, modules=MODULES, vnc="here:5990")
+ADDRESS = Address("127.0.0.1", 20013, JobToken("token"))
+JOB = Job(
+    7, "job", JobState.RUNNING, Path("/pool"), 1.0,
+    modules=MODULES, address=ADDRESS, vnc="here:5990",
+)  # fmt: skip
 RUNNING = ExecutionState(
     known=True,
     module="boot-a",
@@ -30,6 +37,9 @@ RUNNING = ExecutionState(
     pause_on_failure=False,
     supports_pausing=True,
 )
+PART = OpenqaPart("http://openqa", 7, Facts("job", 1.0, 7200), ADDRESS)
+OTHER_FACTS = Facts("job", 1.0, 7200, group="A group", worker="worker:1")
+IN_OPENQA = replace(JOB, openqa_id=7, openqa_url="http://openqa", openqa=PART)
 SESSION = Session(
     "olivia", datetime(2026, 1, 1, tzinfo=UTC), 1, open=True, requested_by=None, away=False
 )
@@ -70,6 +80,10 @@ def views() -> list[LiveView]:
         replace(VIEW, job=further),
         replace(VIEW, job=replace(JOB, vnc=None)),
         replace(VIEW, job=replace(JOB, no_video=True)),
+        *(
+            replace(VIEW, job=IN_OPENQA, execution=replace(RUNNING, pause=Pause(reason), turn=1))
+            for reason in ("reached module a", "match=x timed out after 3 (assert_screen)")
+        ),
         replace(VIEW, job=replace(JOB, machine_gone=True), screen_facts=ScreenFacts(True, True)),
         replace(VIEW, screen_facts=ScreenFacts(True, True)),
         replace(VIEW, screen_facts=ScreenFacts(True, False, "It is not permitted.")),
@@ -83,6 +97,11 @@ def views() -> list[LiveView]:
                 replace(SESSION, requested_by="oscar"),
             )
         ),
+        replace(VIEW, job=replace(JOB, address=None)),
+        replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
+        replace(VIEW, job=IN_OPENQA),
+        replace(VIEW, job=replace(IN_OPENQA, openqa=None)),
+        replace(VIEW, job=replace(IN_OPENQA, openqa=replace(PART, facts=OTHER_FACTS))),
         replace(VIEW, events=(EventFacts(1, 2.0, "olivia", "started", "Took control."),)),
     ]
 
@@ -95,15 +114,15 @@ def fragments(tmp_path_factory: pytest.TempPathFactory) -> Fragments:
 
 
 Page = tuple[Shown, Regions]
+PEOPLE = (Audience.OWNER, Audience.ADMINISTRATOR, Audience.OPERATOR, Audience.VIEWER)
 
 
 @pytest.fixture(scope="module")
 def pages(fragments: Fragments) -> list[Page]:
     """What everyone sees of every view."""
-    people = [audience for audience in Audience if audience is not Audience.PROGRAM]
     return [
         job_regions(fragments, view, audience, {})
-        for view, audience in itertools.product(views(), people)
+        for view, audience in itertools.product(views(), PEOPLE)
     ]
 
 
@@ -120,3 +139,24 @@ def test_only_regions_that_show_something_else_are_rendered(fragments: Fragments
     typing = replace(RUNNING, api_function="type_string", api_detail="5 characters")
     view = replace(VIEW, execution=typing)
     assert job_regions(fragments, view, Audience.OWNER, before)[1].keys() == {"status"}
+
+
+def test_what_openqa_can_do_appears_as_soon_as_it_tells_of_the_job(fragments: Fragments) -> None:
+    for audience in PEOPLE:
+        before, _regions = job_regions(fragments, VIEW, audience, {})
+        _shown, regions = job_regions(fragments, replace(VIEW, job=IN_OPENQA), audience, before)
+        assert "http://openqa/tests/7" in regions["origin"]
+        offered = "/jobs/7/openqa/restart" in regions.get("openqa", "")
+        assert offered is (audience is not Audience.VIEWER)
+        assert "csrf" not in str(regions)
+
+
+def test_nothing_that_is_typed_is_replaced_while_openqa_goes_on_telling(
+    fragments: Fragments,
+) -> None:
+    view = replace(VIEW, job=IN_OPENQA)
+    before, _regions = job_regions(fragments, view, Audience.OPERATOR, {})
+    away = replace(PART, facts=OTHER_FACTS, trouble="It is away.")
+    further = replace(view, job=replace(IN_OPENQA, openqa=away, modules=()))
+    _shown, regions = job_regions(fragments, further, Audience.OWNER, before)
+    assert "openqa" not in regions

@@ -1,0 +1,150 @@
+"""The other hosts: where they are reached, and how to ask them something.
+
+Each process writes beside its lease at which internal address its host is reached. A question is
+one POST, the answer a sequence of sealed parts, which may go on for hours; who answers says at
+least every second that they are still there.
+"""
+
+import contextlib
+import http.client
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+import gevent
+import msgspec
+from sqlalchemy import select
+
+from devmode.cluster.clock import now
+from devmode.cluster.database import Database
+from devmode.cluster.leases import Lease
+from devmode.cluster.models import Process
+from devmode.cluster.seals import SEAL, NotSealed, Seals
+from devmode.errors import DatabaseAway, HostAway, error_of
+
+LOOK_S: Final = 1.0
+"""How often to look which hosts there are."""
+SILENCE_S: Final = 4.0
+"""How long a host that says nothing is waited for."""
+LARGEST_PART: Final = 16 << 20
+LENGTH: Final = 4
+ALIVE, SAID, REFUSED, OVER = b"\0", b"\1", b"\2", b"\3"
+"""The first byte of a part: nothing new; something said; an error; the end of the answer."""
+
+log = logging.getLogger(__name__)
+
+
+class Peers:
+    """Asks processes of other hosts, on behalf of this one."""
+
+    def __init__(self, database: Database, lease: Lease, seals: Seals, host: str) -> None:
+        """Know of no other host yet; `run` looks who is there."""
+        self._database = database
+        self._lease = lease
+        self._seals = seals
+        self._host = host
+        self._addresses: dict[str, list[str]] = {}
+
+    def run(self) -> None:
+        """Look which other hosts there are, for ever (run in a greenlet)."""
+        while True:
+            with contextlib.suppress(DatabaseAway):  # then they are where they were
+                self._addresses = self._look()
+            gevent.sleep(LOOK_S)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The other hosts that can be asked."""
+        return list(self._addresses)
+
+    def ask(self, host: str, question: bytes) -> Iterator[bytes]:
+        """Ask a host and yield the parts of its answer, as they come.
+
+        Raises what it raises; `HostAway` when it can't be reached, or is lost before the end.
+        """
+        addresses = self._addresses.get(host, [])
+        if not addresses:
+            raise HostAway(f"The host “{host}” can't be reached: no devmode runs there that says"
+                           " where (DEVMODE_INTERNAL_ADDRESS).")  # fmt: skip
+        connection = self._connected(host, random.sample(addresses, len(addresses)))
+        try:
+            yield from self._answer(connection, host, question)
+        except (OSError, http.client.HTTPException, NotSealed) as error:
+            log.info("host %s did not answer: %s", host, error or type(error).__name__)
+            raise _away(host) from error
+        finally:
+            connection.close()
+
+    def place_of(self, host: str) -> str:
+        """Return the network address of a host, as its processes say it; raise `HostAway`."""
+        for address in self._addresses.get(host, []):
+            return split_address(address)[0]
+        raise _away(host)
+
+    def _look(self) -> dict[str, list[str]]:
+        query = select(Process.host, Process.address).where(
+            Process.host != self._host, Process.lease_until > now(), Process.address.is_not(None)
+        )
+        found: dict[str, set[str]] = defaultdict(set)
+        with self._database.read() as session:
+            for host, address in session.execute(query):
+                found[host].add(str(address))
+        return {host: sorted(addresses) for host, addresses in found.items()}
+
+    @staticmethod
+    def _connected(host: str, addresses: list[str]) -> http.client.HTTPConnection:
+        for address in addresses:
+            connection = http.client.HTTPConnection(*split_address(address), timeout=SILENCE_S)
+            try:
+                connection.connect()
+            except OSError as error:
+                log.info("host %s can't be reached: %s", host, error)
+            else:
+                return connection
+        raise _away(host)
+
+    def _answer(
+        self, connection: http.client.HTTPConnection, host: str, question: bytes
+    ) -> Iterator[bytes]:
+        sealed, answer = self._seals.ask(host, question, self._lease.database_time)
+        connection.request("POST", "/", sealed)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise NotSealed(f"it refuses with status {response.status}")
+        while True:
+            length = int.from_bytes(_exactly(response, LENGTH), "big")
+            if not SEAL < length <= LARGEST_PART:
+                raise NotSealed("a part of no possible length")
+            part = answer.open(_exactly(response, length))
+            kind, content = part[:1], part[1:]
+            if kind == REFUSED:
+                code, sentence = msgspec.msgpack.decode(content, type=tuple[str, str])
+                raise error_of(code)(sentence)
+            if kind == OVER:
+                return
+            if kind == SAID:
+                yield content
+
+
+def framed(sealed: bytes) -> bytes:
+    """Return a sealed part as it travels."""
+    return len(sealed).to_bytes(LENGTH, "big") + sealed
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`."""
+    host, _colon, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _exactly(response: http.client.HTTPResponse, length: int) -> bytes:
+    data = response.read(length)
+    if len(data) < length:
+        raise http.client.IncompleteRead(data, length - len(data))
+    return data
+
+
+def _away(host: str) -> HostAway:
+    return HostAway(f"The host “{host}” can't be reached just now.")

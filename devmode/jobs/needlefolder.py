@@ -1,0 +1,140 @@
+"""Saves needles into the folder from which a job's isotovideo loads them.
+
+`vars.json` names that folder, and is hostile: it may name any, through whatever symlinks. So a
+folder is opened first, and then judged by the path that the kernel knows it by; nothing is written
+but below that very descriptor.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from devmode.commandserver.address import JobToken
+from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNotFound
+from devmode.jobs.files import json_contents, opened
+from devmode.jobs.job import Job
+from devmode.jobs.needles import Needle, check
+from devmode.jobs.registry import Registry
+from devmode.jobs.results import results_in_pool, size_of
+from devmode.jobs.screenshots import is_whole
+from devmode.jobs.texts import require_job
+
+SETTING: Final = "DEVMODE_NEEDLE_DIRECTORIES"
+LARGEST_VARIABLES: Final = 1 << 20
+LONGEST_SHOWN: Final = 300
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class NeedleFolders:
+    """The needles folders of the jobs on this host, as far as devmode may write into them."""
+
+    def __init__(self, registry: Registry, permitted: tuple[str, ...]) -> None:
+        """Write only into folders whose paths fit one of the `permitted` globs."""
+        self._registry = registry
+        self._permitted = permitted
+
+    def require(self, job: Job) -> None:
+        """Raise `NotPermitted` or `TextNotFound` if no needle of this job can be saved."""
+        with self._opened(job, self._registry.token_in_pool(job.id)):
+            return
+
+    def save(self, job: Job, needle: Needle, screenshot: str) -> None:
+        """Save a needle with a screenshot of the job's results, byte by byte.
+
+        Raises `InvalidCommand`, `NeedleNotSaved`, `NotPermitted`, `TextNotFound`.
+        """
+        token = self._registry.token_in_pool(job.id)
+        picture = results_in_pool(job.pool_directory, token).picture(screenshot)
+        if not is_whole(picture):
+            raise TextNotFound("The screenshot is no whole picture. Take another one.")
+        check(needle, *size_of(picture))
+        with self._opened(job, token) as folder:
+            write_needle(folder, needle, picture)
+
+    @contextmanager
+    def _opened(self, job: Job, token: JobToken) -> Iterator[int]:
+        folder = _open(job.pool_directory, token)
+        try:
+            require_permission(folder, self._permitted)
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def require_permission(folder: int, permitted: tuple[str, ...]) -> None:
+    """Raise `NotPermitted` unless the settings and the system let devmode write into a folder."""
+    path = os.readlink(f"/proc/self/fd/{folder}")
+    shown = os.fsencode(path).decode(errors="replace")[:LONGEST_SHOWN]
+    if not any(PurePosixPath(path).match(glob) for glob in permitted):
+        raise NotPermitted(
+            f"The needles folder of this job is {shown}. {SETTING} names the folders that devmode"
+            " may save needles into, and this is none of them."
+        )
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+        raise NotPermitted(f"The user that devmode runs as can't write into {shown}.")
+
+
+def write_needle(folder: int, needle: Needle, picture: bytes) -> None:
+    """Add a new needle to a folder, whole or not at all; raise `InvalidCommand`, `NeedleNotSaved`.
+
+    The picture comes first: os-autoinst loads whatever has a JSON file, at any moment.
+    """
+    try:
+        with _draft(folder, picture) as png, _draft(folder, needle.json) as json:
+            _name(folder, png, f"{needle.name}.png")
+            try:
+                _name(folder, json, f"{needle.name}.json")
+            except OSError:
+                os.unlink(f"{needle.name}.png", dir_fd=folder)
+                raise
+    except FileExistsError:
+        raise InvalidCommand(
+            f"There is a needle {needle.name} already. Choose another name."
+        ) from None
+    except OSError as error:
+        raise NeedleNotSaved(f"The needle could not be saved: {error.strerror}.") from error
+
+
+def _open(directory: Path, token: JobToken) -> int:
+    with suppress(OSError), opened(directory) as pool:
+        require_job(pool, token)
+        settings = json_contents(pool, "vars.json", LARGEST_VARIABLES)
+        for path in _named(settings if isinstance(settings, dict) else {}):
+            # What is no path at all is a ValueError.
+            with suppress(OSError, ValueError):
+                return os.open(path, _FOLDER, dir_fd=pool)
+    raise NotPermitted("The needles folder of this job is not there, or can't be looked into.")
+
+
+def _named(settings: dict[str, Any]) -> list[str]:
+    """Return where isotovideo looks for its needles, one after the other (needle.pm, init)."""
+    named, case, product = (
+        value if isinstance(value := settings.get(name), str) else ""
+        for name in ("NEEDLES_DIR", "CASEDIR", "PRODUCTDIR")
+    )
+    needles = named or f"{product or case}/needles"
+    return [needles, os.path.join(case, needles)]
+
+
+@contextmanager
+def _draft(folder: int, content: bytes) -> Iterator[str]:
+    """Write a file under a name that os-autoinst passes over, for as long as it is needed."""
+    name = f".{secrets.token_hex(9)}.devmode"
+    descriptor = os.open(name, _NEW, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            # isotovideo may run as somebody else, whatever the umask.
+            os.fchmod(descriptor, 0o644)
+        yield name
+    finally:
+        os.unlink(name, dir_fd=folder)
+
+
+def _name(folder: int, draft: str, name: str) -> None:
+    """Give a draft its name, unless there is a file of that name."""
+    os.link(draft, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)

@@ -1,0 +1,179 @@
+"""The rows of jobs, by which every process knows a job under the same number.
+
+Whoever sees a job first makes its row, and whoever sees its end first writes that down.
+"""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.notices import Notices
+from devmode.errors import JobNotFound
+from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.models import JobRow
+from devmode.jobs.openqa import await_turn, hash_of
+from devmode.jobs.pool import PoolReading
+
+LARGEST_ID: Final = 2**31 - 1
+RECENT_S: Final = 24 * 3600.0
+"""How long ended jobs stay in the list."""
+JOB: Final = "job"
+"""Topic: this job appeared or ended."""
+
+
+class JobRows:
+    """Finds, makes and ends them; the others hear of it."""
+
+    def __init__(self, database: Database, notices: Notices, host: str) -> None:
+        """Enter jobs as those of `host`."""
+        self._database = database
+        self._notices = notices
+        self._host = host
+
+    def find(self, job_id: int) -> Job | None:
+        """Return a job as its row has it, None if there is none."""
+        with self._database.read() as session:
+            row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
+        return _from_row(row) if row else None
+
+    def get(self, job_id: int) -> Job:
+        """Return a job as its row has it; raise `JobNotFound`."""
+        job = self.find(job_id)
+        if job is None:
+            raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
+        return job
+
+    def number_of(self, openqa_id: int, url: str | None) -> int:
+        """Return the number of the newest job that the openQA at `url`, None for any, calls so.
+
+        Raises `JobNotFound`.
+        """
+        query = select(JobRow.id).where(JobRow.openqa_id == openqa_id).order_by(JobRow.id.desc())
+        if url is not None:
+            query = query.where(or_(JobRow.openqa_url.is_(None), JobRow.openqa_url == url))
+        with self._database.read() as session:
+            job_id = session.scalar(query.limit(1)) if openqa_id <= LARGEST_ID else None
+        if job_id is None:
+            raise JobNotFound(f"devmode has seen no job {openqa_id} of an openQA.")
+        return job_id
+
+    def ended(self, most: int) -> list[Job]:
+        """Return the jobs that ended lately, the newest first."""
+        return self._newest(most, JobRow.ended_at > time.time() - RECENT_S)
+
+    def ended_before(self, job_id: int, words: str, most: int) -> list[Job]:
+        """Return the jobs with smaller numbers that ended, and have `words` in their names.
+
+        The newest come first, as long as they are kept.
+        """
+        named = JobRow.name.icontains(words, autoescape=True)
+        return self._newest(most, JobRow.ended_at.is_not(None), JobRow.id < job_id, named)
+
+    def running(self) -> set[int]:
+        """Return the numbers of the jobs of this host whose end nobody has written down."""
+        with self._database.read() as session:
+            return set(session.scalars(select(JobRow.id).where(*self._going_on())))
+
+    def is_of(self, job_id: int, reading: PoolReading) -> bool:
+        """Tell whether a reading of a job's pool directory is of its own run."""
+        run = JobRow.token_hash == hash_of(reading.token), JobRow.started_at == reading.started_at
+        with self._database.read() as session:
+            return session.scalar(select(JobRow.id).where(JobRow.id == job_id, *run)) is not None
+
+    def enter(self, directory: Path, reading: PoolReading) -> int:
+        """Return the number of a job that runs: of the row that there is of it, or a new one."""
+        try:
+            return self._enter(directory, reading)
+        except IntegrityError:
+            # Another process saw it in the same moment.
+            return self._enter(directory, reading)
+
+    def end(self, job: Job) -> None:
+        """Write the end of a job down, unless another process has done so."""
+        going_on = update(JobRow).where(JobRow.id == job.id, JobRow.ended_at.is_(None))
+        end = going_on.values(ended_at=job.ended_at, result=job.result)
+        with self._database.write() as session:
+            if changed_rows(session, end) == 1:
+                self._notices.publish(session, JOB, job.id)
+
+    def end_forgotten(self, job_ids: set[int]) -> None:
+        """Write down that these jobs of this host ended, whenever that was."""
+        forgotten = update(JobRow).where(*self._going_on(), JobRow.id.in_(job_ids))
+        result = "ended while devmode did not run"
+        with self._database.write() as session:
+            session.execute(forgotten.values(ended_at=time.time(), result=result))
+            for job_id in job_ids:
+                self._notices.publish(session, JOB, job_id)
+
+    def _going_on(self) -> tuple[ColumnElement[bool], ...]:
+        return JobRow.host == self._host, JobRow.ended_at.is_(None)
+
+    def _newest(self, most: int, *conditions: ColumnElement[bool]) -> list[Job]:
+        query = select(JobRow).where(*conditions).order_by(JobRow.id.desc()).limit(most)
+        with self._database.read() as session:
+            return [_from_row(row) for row in session.scalars(query)]
+
+    def _enter(self, directory: Path, reading: PoolReading) -> int:
+        same = (
+            JobRow.host == self._host,
+            JobRow.pool_directory == str(directory),
+            JobRow.token_hash == hash_of(reading.token),
+            JobRow.started_at == reading.started_at,
+        )
+        with self._database.write() as session:
+            row = session.scalar(select(JobRow).where(*same))
+            if row is None and reading.openqa_id is not None:
+                row = self._adopted(session, directory, reading)
+            if row is None:
+                row = JobRow(
+                    host=self._host,
+                    pool_directory=str(directory),
+                    token_hash=hash_of(reading.token),
+                    openqa_id=reading.openqa_id,
+                    name=reading.name,
+                    started_at=reading.started_at,
+                )
+                session.add(row)
+                session.flush()
+                self._notices.publish(session, JOB, row.id)
+            elif row.ended_at is not None:
+                row.ended_at = row.result = None
+                self._notices.publish(session, JOB, row.id)
+            return row.id
+
+    def _adopted(self, session: Session, directory: Path, reading: PoolReading) -> JobRow | None:
+        """Return the row of a job that an openQA has told of already, for this directory."""
+        await_turn(session)
+        told = (JobRow.host == "", JobRow.openqa_id == reading.openqa_id)
+        # As that openQA's row is marked which tells no token (`Poller`).
+        marked = JobRow.token_hash == JobRow.openqa_url + f" {reading.openqa_id}"
+        same = or_(
+            JobRow.token_hash == hash_of(reading.token),
+            and_(marked, JobRow.name == reading.name, JobRow.ended_at.is_(None)),
+        )
+        row = session.scalar(select(JobRow).where(*told, same).limit(1))
+        if row is not None:
+            row.host, row.pool_directory = self._host, str(directory)
+            row.token_hash, row.started_at = hash_of(reading.token), reading.started_at
+            self._notices.publish(session, JOB, row.id)
+        return row
+
+
+def _from_row(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        name=row.name,
+        state=JobState.RUNNING if row.ended_at is None else JobState.ENDED,
+        pool_directory=Path(row.pool_directory) if row.pool_directory else NOWHERE,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        result=row.result,
+        openqa_id=row.openqa_id,
+        openqa_url=row.openqa_url,
+        host=row.host,
+    )

@@ -1,0 +1,1 @@
+"""What devmode asks of an openQA, and what it makes of the answers."""

@@ -1,0 +1,228 @@
+"""openQA's users and jobs in devmode, as a real openQA tells of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from selectolax.lexbor import LexborHTMLParser
+
+from app import create_app
+from devmode.config import Settings
+from devmode.extensions import db
+from devmode.sessions import guests
+from tests.openqa.conftest import RunJob
+from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def devmode(openqa: OpenQA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """A devmode that knows nothing but openQA's URL and key."""
+    yield from beside(openqa, tmp_path_factory.mktemp("devmode"))
+
+
+def beside(openqa: OpenQA, folder: Path, **settings: str) -> Iterator[Flask]:
+    app = create_app(
+        Settings(
+            database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
+            secret_key="only for tests",
+            start_code="sesame",
+            host="here",
+            openqa_url=openqa.url,
+            openqa_key=openqa.key,
+            openqa_secret=openqa.secret,
+            **settings,
+        )
+    )
+    with app.app_context():
+        db.create_all()
+    app.extensions["devmode"].start()
+    yield app
+    app.extensions["devmode"].stop()
+
+
+def browser(devmode: Flask, openqa: OpenQA, name: str) -> FlaskClient:
+    client = devmode.test_client()
+    client.set_cookie("mojolicious", openqa.session_cookie(name), domain="localhost")
+    return client
+
+
+def who(client: FlaskClient) -> str | None:
+    shown = LexborHTMLParser(client.get("/").text).css_first(".who span")
+    return shown.text() if shown else None
+
+
+def job_number(devmode: Flask, openqa_id: int) -> int:
+    feed = devmode.extensions["devmode"].feed
+
+    def found() -> int | None:
+        views = (view for view in feed.views() if view.job.openqa_id == openqa_id)
+        return next((view.job.id for view in views if view.job.address), None)
+
+    return int(until(found, "openQA's job to appear", SLOW_OPENQA_S))
+
+
+def does(client: FlaskClient, path: str, **form: str) -> str:
+    field = LexborHTMLParser(client.get("/").text).css_first("input[name=csrf_token]")
+    token = {"csrf_token": field.attributes["value"] or ""}
+    answer = client.post(path, data=form | token, headers={"HX-Request": "true"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_openqas_users_are_signed_in_with_their_roles(devmode: Flask, openqa: OpenQA) -> None:
+    assert who(browser(devmode, openqa, "Demo")) == "Demo · administrator"
+    assert who(browser(devmode, openqa, "nobody")) == "nobody · viewer"
+    client = browser(devmode, openqa, "otherdeveloper")
+    openqa.grant("otherdeveloper", operator=True, administrator=False)
+    assert who(client) == "otherdeveloper · operator"
+    openqa.grant("otherdeveloper", operator=True, administrator=True)
+
+
+def test_whoever_signs_out_of_openqa_is_signed_out(
+    devmode: Flask, openqa: OpenQA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookies = openqa.sign_in("Demo")
+    client = devmode.test_client()
+
+    def show() -> None:
+        value = next(cookie.value or "" for cookie in cookies)
+        client.set_cookie("mojolicious", value, domain="localhost")
+
+    show()
+    assert who(client) == "Demo · administrator"
+    openqa.sign_out(cookies)
+    show()
+    assert client.get("/").status_code == 303
+
+
+def test_a_forged_cookie_opens_nothing(devmode: Flask, openqa: OpenQA) -> None:
+    content, signature = openqa.session_cookie("Demo").rsplit("--", 1)
+    for forged in (f"{content}--{'0' * len(signature)}", content, "x"):
+        client = devmode.test_client()
+        client.set_cookie("mojolicious", forged, domain="localhost")
+        assert client.get("/").status_code == 303
+
+
+def test_a_user_who_is_removed_is_nobody(
+    devmode: Flask, openqa: OpenQA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = browser(devmode, openqa, "nobody")
+    assert who(client)
+    monkeypatch.setattr(guests, "BELIEVED_S", 0.0)
+    openqa.execute("DELETE FROM users WHERE username = 'nobody'")
+    assert client.get("/").status_code == 303
+
+
+def test_a_running_job_is_controlled_by_openqas_user(
+    devmode: Flask, openqa: OpenQA, run_job: RunJob
+) -> None:
+    number = run_job(
+        "boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible", MAX_JOB_TIME=900
+    )
+    job_id = job_number(devmode, number)
+    client = browser(devmode, openqa, "Demo")
+    page = client.get(f"/jobs/{job_id}").text
+    assert f"{openqa.url}/tests/{number}" in page
+    view: Any = devmode.extensions["devmode"].feed.view(job_id)
+    assert view.job.time_limit_s == 900
+    assert "You control this job." in does(client, f"/jobs/{job_id}/session")
+    feed = devmode.extensions["devmode"].feed
+    until(lambda: feed.view(job_id).execution.pause, "the pause")
+    until(lambda: feed.view(job_id).job.modules, "the schedule, from openQA", limit_s=30)
+    does(client, f"/jobs/{job_id}/settings", pause_at="boot-choose_entry", was_pause_at="")
+    does(client, f"/jobs/{job_id}/resume", revision=feed.view(job_id).revision)
+    until(
+        lambda: (pause := feed.view(job_id).execution.pause) and "choose_entry" in pause.reason,
+        "the pause at the next module",
+    )
+    assert feed.view(job_id).session.developer == "Demo"
+
+
+def test_a_job_that_ends_in_openqa_ends_here(
+    devmode: Flask, openqa: OpenQA, run_job: RunJob
+) -> None:
+    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    job_id = job_number(devmode, number)
+    openqa.end_job(number)
+    feed = devmode.extensions["devmode"].feed
+    until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
+
+
+def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
+    devmode: Flask, openqa: OpenQA, run_job: RunJob
+) -> None:
+    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    job_id = job_number(devmode, number)
+    client = browser(devmode, openqa, "Demo")
+    does(client, f"/jobs/{job_id}/openqa/comment", comment="looks *odd*")
+    (comment,) = openqa.request("GET", f"/api/v1/jobs/{number}/comments")
+    assert comment["text"] == "Demo, in devmode: looks *odd*"
+    does(client, f"/jobs/{job_id}/session")
+    told = does(client, f"/jobs/{job_id}/session/release", then="cancel", reason="wrong medium")
+    assert "openQA is told to cancel the job." in told
+    until(lambda: openqa.job(number)["state"] == "done", "openQA to cancel the job", limit_s=30)
+    job = openqa.job(number)
+    assert job["result"] == "user_cancelled"
+    assert "cancelled in devmode by Demo: wrong medium" in str(job.get("reason"))
+    feed = devmode.extensions["devmode"].feed
+    until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
+    assert feed.view(job_id).session is None
+
+
+def test_a_job_is_run_again(devmode: Flask, openqa: OpenQA, run_job: RunJob) -> None:
+    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    job_id = job_number(devmode, number)
+    client = browser(devmode, openqa, "Demo")
+    told = does(client, f"/jobs/{job_id}/openqa/restart", reason="flaky")
+    clone = openqa.job(number)["clone_id"]
+    assert f"as its job {clone}." in told
+    (comment,) = openqa.request("GET", f"/api/v1/jobs/{number}/comments")
+    assert comment["text"] == f"Restarted as job {clone} in devmode by Demo: flaky."
+    assert job_number(devmode, clone) != job_id
+    openqa.end_job(clone)
+
+
+def test_a_job_in_a_pool_directory_of_this_machine_is_one_job(
+    openqa: OpenQA, run_job: RunJob, tmp_path: Path
+) -> None:
+    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    with contextmanager(beside)(openqa, tmp_path, pool_directories=str(openqa.pool)) as app:
+        feed = app.extensions["devmode"].feed
+        until(
+            lambda: any(view.job.page and view.job.process for view in feed.views()),
+            "the pool directory and openQA to tell of the job",
+            SLOW_OPENQA_S,
+        )
+        (view,) = feed.views()
+        assert view.job.openqa_id == number
+        assert view.job.pool_directory == openqa.pool
+
+
+def test_a_needle_is_saved_behind_the_symlinks_of_a_worker_and_matches(
+    openqa: OpenQA, run_job: RunJob, tmp_path: Path
+) -> None:
+    needles = openqa.folder.resolve() / "openqa" / "share" / "tests" / "demo" / "needles"
+    mismatch = {"PAUSE_ON_SCREEN_MISMATCH": "assert_screen", "MISMATCH_TIMEOUT": 1}
+    number = run_job("boot/missing_needle", **mismatch)
+    places = {"pool_directories": str(openqa.pool), "needle_directories": str(needles)}
+    with contextmanager(beside)(openqa, tmp_path, **places) as app:
+        job_id, feed = job_number(app, number), app.extensions["devmode"].feed
+        client = browser(app, openqa, "Demo")
+        does(client, f"/jobs/{job_id}/session")
+        until(lambda: feed.view(job_id).mismatch, "the mismatch", limit_s=30)
+        address = client.get(f"/jobs/{job_id}/needle").location
+        area = {"xpos": "40", "ypos": "8", "width": "640", "height": "60"}
+        fields = {"name": "made", "tags": "needle-to-be-made", "type": "match", "match": "96"}
+        assert "Needle made saved. Resume:" in does(client, address, **area, **fields)
+        assert (needles / "made.png").exists()
+        does(client, f"/jobs/{job_id}/resume", revision=feed.view(job_id).revision)
+        until(lambda: openqa.job(number)["state"] == "done", "the end in openQA", limit_s=60)
+    assert openqa.job(number)["result"] == "passed"
+    # Other tests' jobs load them too.
+    for file in needles.glob("made.*"):
+        file.unlink()

@@ -1,0 +1,185 @@
+"""Faults of what devmode stands on: database, disk, proxy, network, command server."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import PostgresqlServer
+from tests.processes.hosts import HostsWorld, hosts_world
+from tests.processes.people import Person
+from tests.processes.proxy import Proxy
+from tests.processes.world import SimulatedJob, World, until
+
+AWAY = "database can&#39;t be reached"
+MOST_MEMORY_KB = 100_000
+
+
+def settles(owner: Person, job: SimulatedJob, *, at: int = 0) -> None:
+    """Waits until what the owner asks is done again, and checks what is true whatever happened."""
+    until(lambda: owner.sets_pause_at(job, job.unused_module(), at=at).status == 200, "an answer")
+    kinds = [kind for kind, _text in owner.world.events_of(job)]
+    assert "ended" not in kinds
+    assert kinds.count("started") == 1
+    owner.world.check(job)
+
+
+def memory_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if "VmRSS" in line).split()[1])
+
+
+def test_a_database_that_freezes_is_told_and_goes_on_where_it_was(
+    served_world: World, postgresql: PostgresqlServer
+) -> None:
+    served_world.wait_until_complete()
+    job = served_world.start_job()
+    olivia = Person(served_world, "olivia")
+    watching = olivia.controls(job)
+    postgresql.freeze()
+    try:
+        watching.until(AWAY, 25)
+    finally:
+        postgresql.thaw()
+    watching.until("Pause now")
+    served_world.wait_until_complete()
+    settles(olivia, job)
+
+
+def test_a_process_that_begins_while_the_database_is_away_waits_for_it(
+    served_world: World, postgresql: PostgresqlServer
+) -> None:
+    served_world.wait_until_complete()
+    job = served_world.start_job()
+    olivia = Person(served_world, "olivia")
+    olivia.takes_control(job)
+    postgresql.stop()
+    try:
+        for gunicorn in served_world.gunicorns:
+            (old,) = gunicorn.workers
+            os.kill(old, signal.SIGKILL)
+            until(lambda gunicorn=gunicorn, old=old: gunicorn.workers not in ([], [old]), "another")
+        time.sleep(3)  # how long is the fault
+    finally:
+        postgresql.start()
+    served_world.wait_until_complete()
+    settles(olivia, job)
+
+
+def test_a_command_server_that_floods_hinders_nobody_who_controls_another_job(
+    world: World,
+) -> None:
+    flooding, other = world.start_job(), world.start_job()
+    olivia, oscar = Person(world, "olivia"), Person(world, "oscar")
+    olivia.takes_control(flooding)
+    oscar.takes_control(other)
+    watching = olivia.watches(flooding)
+    watching.until("You control this job")
+    pids = [pid for gunicorn in world.gunicorns for pid in gunicorn.workers]
+    before = {pid: memory_kb(pid) for pid in pids}
+    flooding.flood()
+    for at in (0, 1, 0, 1):
+        assert oscar.sets_pause_at(other, other.unused_module(), at=at).status == 200
+    settles(olivia, flooding)
+    settles(oscar, other)
+    assert all(memory_kb(pid) - before[pid] < MOST_MEMORY_KB for pid in pids)
+
+
+@pytest.mark.timeout(120)
+def test_a_proxy_that_restarts_costs_nobody_control(proxied_world: World, proxy: Proxy) -> None:
+    proxied_world.wait_until_complete()
+    job = proxied_world.start_job()
+    olivia = Person(proxied_world, "olivia")
+    watching = olivia.controls(job, at=proxy)
+    proxy.stop()
+    watching.read_to_the_end()
+    assert olivia.sets_pause_at(job, job.unused_module(), at=proxy).status == 0
+    proxy.start()
+    until(lambda: "You control this job" in olivia.watches(job, at=proxy).first(), "the return")
+    assert olivia.sets_pause_at(job, job.unused_module(), at=proxy).status == 200
+    proxied_world.check(job)
+
+
+# A disk of its own, which gets full
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = ["-o", "size=8m"]
+    subprocess.run(["mount", "-t", "tmpfs", *size, "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filling = disk / "filling"
+    with filling.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return filling
+
+
+def test_a_full_disk_is_told_and_ends_no_session(disk: Path, tmp_path: Path) -> None:
+    world = World(tmp_path, f"sqlite:///{disk / 'devmode.sqlite'}", 1, 1)
+    try:
+        job = world.start_job()
+        olivia = Person(world, "olivia")
+        watching = olivia.controls(job)
+        filling = fill(disk)
+        try:
+            watching.until(AWAY, 25)
+            assert olivia.sets_pause_at(job, job.unused_module()).status == 503
+        finally:
+            filling.unlink()
+        watching.until("Pause now")
+        world.wait_until_complete()
+        settles(olivia, job)
+    finally:
+        world.end()
+
+
+# A network that falls apart
+
+
+@pytest.fixture
+def hosts(postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[HostsWorld]:
+    """Two hosts that reach the database by the network, too."""
+    with hosts_world(tmp_path, postgresql.new_database(), database_by_network=True) as world:
+        yield world
+
+
+def lets(condition: Callable[[], object], what: str) -> None:
+    until(condition, what, 20)
+
+
+@pytest.mark.timeout(120)
+def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_when_it_is_back(
+    hosts: HostsWorld,
+) -> None:
+    job = hosts.start_job_on(hosts.b)
+    olivia = Person(hosts, "olivia")
+    lets(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
+    olivia.takes_control(job, at=0)
+    assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
+    hosts.a.unplug()
+    try:
+        lets(lambda: hosts.session_of(job).term == 2, "the adoption")
+        for _ in range(3):
+            assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
+    finally:
+        hosts.a.plug_in()
+    hosts.wait_until_complete()
+    for at in (0, 1, 0):
+        lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
+             "an answer")  # fmt: skip
+    assert hosts.session_of(job).term == 2
+    settles(olivia, job, at=1)

@@ -1,0 +1,17 @@
+"""A simulated openQA, and databases of both kinds."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import database_url, postgresql
+from tests.simulated.openqa import SimulatedOpenQA
+
+__all__ = ["database_url", "openqa", "postgresql"]
+
+
+@pytest.fixture
+def openqa() -> Iterator[SimulatedOpenQA]:
+    simulated = SimulatedOpenQA()
+    yield simulated
+    simulated.stop()

@@ -1,0 +1,75 @@
+"""What the page of a job says about its state."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devmode.commandserver.address import Address, JobToken
+from devmode.commandserver.execution import ExecutionState, Pause
+from devmode.commandserver.link import LinkState
+from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.live.screenview import ScreenFacts
+from devmode.live.view import Audience, LiveView
+
+MISMATCH = "match=menu timed out after 30 (assert_screen)"
+JOB = Job(
+    7, "job", JobState.RUNNING, Path("/pool"), 1.0,
+    address=Address("127.0.0.1", 20013, JobToken("token")),
+)  # fmt: skip
+
+
+def view_of(reason: str, module: str | None = "boot-grub") -> LiveView:
+    execution = ExecutionState(known=True, module=module, pause=Pause(reason), turn=1)
+    return LiveView(JOB, execution, LinkState.CONNECTED, None, None, "1.0", (), ScreenFacts())
+
+
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [
+        ("reached module boot-grub", "Paused at module boot-grub"),
+        (MISMATCH, "Paused on a screen mismatch in boot-grub"),
+        (
+            "reached backend_send_key and pause on next command enabled",
+            "Paused before the next command in boot-grub",
+        ),
+        ("test died: no candidate needle", "Paused on a failure in boot-grub"),
+        ("assert_script_run failed: false", "Paused on a failure in boot-grub"),
+        ("olivia paused it", "Paused in boot-grub"),
+    ],
+)
+def test_a_pause_is_told_in_words_and_with_its_place(reason: str, title: str) -> None:
+    headline = view_of(reason).headline
+    assert (headline.title, headline.detail) == (title, reason)
+
+
+def test_a_pause_before_the_first_module_has_no_place() -> None:
+    assert view_of("olivia paused it", module=None).headline.title == "Paused"
+
+
+def test_a_screen_mismatch_of_a_job_of_openqa_leads_to_its_needle_editor() -> None:
+    job = replace(JOB, openqa_id=4, openqa_url="https://openqa.example.org")
+    editor = "https://openqa.example.org/tests/4/edit"
+    assert replace(view_of(MISMATCH), job=job).needle_editor == editor
+    assert replace(view_of("olivia paused it"), job=job).needle_editor is None
+    assert view_of(MISMATCH).needle_editor is None
+
+
+def test_the_owner_is_told_how_a_screen_mismatch_without_openqa_is_overcome() -> None:
+    assert "make a needle" in " ".join(view_of(MISMATCH).cautions(Audience.OWNER))
+    assert view_of(MISMATCH).cautions(Audience.OPERATOR) == []
+    assert view_of("test died: x").cautions(Audience.OWNER) == []
+
+
+def test_a_needle_is_made_by_the_owner_of_a_paused_job_whose_pictures_can_be_seen() -> None:
+    paused = view_of("olivia paused it")
+    assert paused.can_make_needle(Audience.OWNER)
+    assert not paused.can_make_needle(Audience.OPERATOR)
+    assert not replace(paused, execution=ExecutionState(known=True)).can_make_needle(Audience.OWNER)
+    away = replace(JOB, pool_directory=NOWHERE)
+    assert not replace(paused, job=away).can_make_needle(Audience.OWNER)
+
+
+def test_only_a_mismatch_has_the_needles_loaded_anew() -> None:
+    assert view_of(MISMATCH).needle_use.startswith("Resume:")
+    assert not view_of("olivia paused it").needle_use.startswith("Resume:")
