@@ -12,7 +12,7 @@ from gevent.event import Event
 from devmode import metrics
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
-from devmode.commandserver.link import Link
+from devmode.commandserver.link import Link, LinkState
 from devmode.errors import DatabaseAway, JobNotRunning
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
@@ -46,6 +46,7 @@ class Keeping:
         self._lease = lease
         self._keepers: dict[int, Keeper] = {}
         self._reserving: set[int] = set()
+        self._asked: set[int] = set()
         self.is_retiring = False
         self._due = Event()
         self._rounds_over = Event()
@@ -166,9 +167,10 @@ class Keeping:
             if self.is_retiring:
                 return
             self._adopt(facts)
+        asked, self._asked = self._asked, set()
         for job_id, link in self._links.every():
             self._give_voice(job_id, link, sessions.get(job_id))
-            if link.is_hushed and not link.execution.known:
+            if _waits_for_status(link) and job_id not in asked:
                 self._store.ask_for_status(job_id)
 
     def _is_orphan(self, facts: SessionFacts) -> bool:
@@ -207,6 +209,8 @@ class Keeping:
         gevent.spawn(self._settle_voice, job_id, link)
 
     def _link_joined(self, job_id: int, link: Link) -> None:
+        # The next round may come before the answer.
+        self._asked.add(job_id)
         gevent.spawn(self._ask_keeper, job_id, link)
 
     def _ask_keeper(self, job_id: int, link: Link) -> None:
@@ -250,3 +254,8 @@ class Keeping:
         for keeper in tuple(self._keepers.values()):
             keeper.look_for_requests()
         self._due.set()
+
+
+def _waits_for_status(link: Link) -> bool:
+    """It listens where another process speaks, and was not told yet what the test does."""
+    return link.is_hushed and link.state is LinkState.CONNECTED and not link.execution.known
