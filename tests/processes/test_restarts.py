@@ -77,7 +77,10 @@ def test_apache_hands_forms_and_every_event_on_at_once_and_refuses_what_is_too_l
         assert olivia.sets_pause_at(job, module, at=apache).status == 200
         watching.until(f"Will pause at module {module}", 5)
     watching.close()
-    assert olivia.does(job, "settings", at=apache, pause_at="x" * 70_000).status == 413
+    # Often, as the connection closed while Apache still sent, now and then.
+    answers = [olivia.does(job, "settings", at=apache, pause_at="x" * 70_000) for _ in range(50)]
+    assert {answer.status for answer in answers} == {413}
+    assert "more than devmode takes" in answers[0].text
     assert olivia.ask(apache, "GET", "/healthz").status == 200
     proxied_world.check(job)
 

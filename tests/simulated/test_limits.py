@@ -43,11 +43,22 @@ def test_a_body_is_read_before_the_application_is_called(length: dict[str, str])
     assert answered(io.BytesIO(b"body"), **length) == ("200 OK", [b"body"])
 
 
-def test_a_body_that_is_too_long_is_left_to_be_refused() -> None:
+@pytest.mark.parametrize(
+    "length", [{"CONTENT_LENGTH": "100"}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
+)
+def test_a_body_that_is_too_long_is_read_to_its_end_and_left_to_be_refused(
+    length: dict[str, str],
+) -> None:
     long = io.BytesIO(b"x" * 100)
-    assert answered(long, CONTENT_LENGTH="100") == ("200 OK", [b"x" * 100])
-    long.seek(0)
-    assert answered(long, HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", [b"x" * 11])
+    assert answered(long, **length) == ("200 OK", [b"x" * 11])
+    assert not long.read()
+
+
+def test_a_body_without_an_end_is_refused_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WASTED", 1 << 20)
+    endless = io.BytesIO(b"x" * (2 << 20))
+    assert answered(endless, HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", [b"x" * 11])
+    assert endless.tell() < 1.2 * (1 << 20)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
