@@ -4,6 +4,9 @@ Renewed every second, lapsing after three by the database's clock. A process tha
 wakes up late must not act on a lease that it lost, so `is_held` asks a clock of its own, counted
 from *before* the renewal was sent.
 
+A process that its kernel knows to be dead needs no lease any more: whoever renews next on the same
+machine ends it, and successors wait for the margin alone.
+
 A lease that lapsed may be taken up again under the same name, as after an outage of the database:
 but what others adopted meanwhile is theirs, and has to be let go before anything is done.
 """
@@ -20,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.incarnations import has_died, own_incarnation
 from devmode.cluster.models import Process
 from devmode.errors import DatabaseAway
 
@@ -81,6 +85,18 @@ class Lease:
             self._hold()
         return not self._lapsed
 
+    def end_those_of_the_dead(self) -> None:
+        """End the leases of processes of this machine that were killed."""
+        living = select(Process.id, Process.incarnation).where(Process.lease_until > now())
+        with self._database.read() as session:
+            dead = [found.id for found in session.execute(living) if has_died(found.incarnation)]
+        if not dead:
+            return
+        end = update(Process).where(Process.id.in_(dead), Process.lease_until > now())
+        with self._database.write() as session:
+            session.execute(end.values(lease_until=now()))
+        log.warning("processes have died", processes=dead)
+
     def resume(self, let_go: Callable[[], None]) -> None:
         """Go on after a lapse, once `let_go` has dropped what others adopted meanwhile.
 
@@ -111,6 +127,7 @@ class Lease:
                 if not self.renew() and not self._has_left:
                     log.error("lease lapsed: stopped for too long", process=self.process_id)
                     self.resume(let_go)
+                self.end_those_of_the_dead()
             except DatabaseAway:
                 continue
 
@@ -123,6 +140,7 @@ class Lease:
                 host=self._host,
                 lease_until=now() + LEASE_S,
                 address=self._address,
+                incarnation=own_incarnation(),
             )
             lease_until = session.scalars(entering.returning(Process.lease_until)).one()
         self._timed = lease_until - LEASE_S, self._asked_at

@@ -19,6 +19,8 @@ class Process(Base):
     lease_until: Mapped[float] = mapped_column(index=True)
     address: Mapped[str | None]
     """Where processes of other hosts reach this one, `HOST:PORT`."""
+    incarnation: Mapped[str | None]
+    """What tells others of the same kernel that it has died (`incarnations.py`)."""
 
 
 class Change(Base):

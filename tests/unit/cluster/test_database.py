@@ -1,5 +1,6 @@
 """The database, leases and notices, on SQLite and on PostgreSQL."""
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.exc import IntegrityError
 
-from devmode.cluster import sqlite
+from devmode.cluster import leases, sqlite
 from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database, after_commit
+from devmode.cluster.incarnations import has_died, own_incarnation
 from devmode.cluster.leases import Lease, is_alive
 from devmode.cluster.models import Change, Process
 from devmode.cluster.notices import Notice, Notices
@@ -224,6 +226,28 @@ def test_the_successor_waits_longer_than_the_holder_acts(database: Database) -> 
         with database.write() as session:
             assert is_alive(session, lease.process_id) is alive
             assert not is_alive(session, "nobody")
+
+
+def test_the_lease_of_a_process_that_was_killed_ends_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
+        kernel = str(own_incarnation()).rpartition(" ")[0]
+        monkeypatch.setattr(leases, "own_incarnation", lambda: f"{kernel} {process.pid}")
+        other = taken(database)
+        monkeypatch.undo()
+        lease = taken(database)
+        lease.end_those_of_the_dead()
+        assert other.renew()
+        process.kill()
+    lease.end_those_of_the_dead()
+    assert not other.renew()
+    assert lease.renew()
+
+
+@pytest.mark.parametrize("incarnation", [None, "", "another-kernel pid:[1] 99999999", "1"])
+def test_whether_a_process_of_another_machine_lives_is_not_judged(incarnation: str | None) -> None:
+    assert not has_died(incarnation)
 
 
 def test_a_lease_that_is_given_back_is_gone(database: Database) -> None:

@@ -1,0 +1,43 @@
+"""Which process of which kernel this is, and what others of that kernel can see of its death.
+
+A lease lapses in its time; that a process was killed is known to its kernel at once.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+PROCESS_NUMBERS = Path("/proc/self/ns/pid")
+
+
+def own_incarnation() -> str | None:
+    """Return the kernel, the namespace of process numbers and the number of this process."""
+    kernel = _kernel()
+    return kernel and f"{kernel} {os.getpid()}"
+
+
+def has_died(incarnation: str | None) -> bool:
+    """Tell whether a process is gone; False also of what can't be judged from here.
+
+    Among them are processes of other containers, and one whose number another process has by now.
+    """
+    kernel, _, number = (incarnation or "").rpartition(" ")
+    if not kernel or kernel != _kernel():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+@cache
+def _kernel() -> str | None:
+    """A number counts in its namespace, and the number of that until the next boot."""
+    try:
+        return f"{BOOT.read_text().strip()} {PROCESS_NUMBERS.readlink()}"
+    except OSError:
+        return None
