@@ -115,7 +115,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     lease = Lease(database, settings.host, settings.internal_address or None)
     seals = Seals(settings.secret_key)
-    peers = Peers(database, lease, seals, settings.host)
+    peers = Peers(lease, seals, settings.host)
     notices = Notices(board_of(database), lease)
     seal = Seal(settings.secret_key)
     remote = RemoteJobs(database, seal)
@@ -203,7 +203,6 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
             notices.run,
             registry.run,
             *(partial(poller.follow, instance) for instance in instances),
-            peers.run,
             elsewhere.run,
             keeping.run,
             attendance.run,

@@ -2,10 +2,10 @@
 
 Renewed every second, lapsing after three by the database's clock. A process that was stopped and
 wakes up late must not act on a lease that it lost, so `is_held` asks a clock of its own, counted
-from *before* the renewal was sent.
+from *before* the renewal was sent. Who renews sees which other processes have a lease.
 
-A process that its kernel knows to be dead needs no lease any more: whoever renews next on the same
-machine ends it, and successors wait for the margin alone.
+A process that its kernel knows to be dead will not act on its lease any more: whoever renews next
+on the same machine ends it, and no successor waits.
 
 A lease that lapsed may be taken up again under the same name, as after an outage of the database:
 but what others adopted meanwhile is theirs, and has to be let go before anything is done.
@@ -15,10 +15,11 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gevent
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
@@ -33,7 +34,33 @@ MARGIN_S = 0.5
 """The holder stops this long before, the successor starts this long after the lease's end."""
 FORGOTTEN_AFTER_S = 60.0
 
+# Put together once: that takes longer than the database needs to answer.
+_RENEW = (
+    update(Process)
+    .where(Process.id == bindparam("mine"), Process.lease_until > now())
+    .values(lease_until=now() + LEASE_S)
+    .returning(Process.lease_until)
+    .execution_options(synchronize_session=False)
+)
+_EVERYBODY = select(
+    Process.id,
+    Process.host,
+    Process.address,
+    Process.incarnation,
+    (Process.lease_until - now()).label("left_s"),
+)
+
 log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process with a lease, this one or another; for its facts see `models.Process`."""
+
+    process_id: str
+    host: str
+    address: str | None
+    incarnation: str | None
 
 
 class Lease:
@@ -42,6 +69,8 @@ class Lease:
     def __init__(self, database: Database, host: str, address: str | None = None) -> None:
         """Prepare a lease that `take` takes."""
         self.process_id = ""
+        self.holders: tuple[Holder, ...] = ()
+        """Who had a lease at the last renewal."""
         self._database = database
         self._host = host
         self._address = address
@@ -50,6 +79,11 @@ class Lease:
         self._asked_at = 0.0
         self._lapsed = False
         self._has_left = False
+        self._when_gone: list[Callable[[], None]] = []
+
+    def when_gone(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when a process has lost or given back its lease; it must not block."""
+        self._when_gone.append(listener)
 
     @property
     def is_held(self) -> bool:
@@ -70,32 +104,31 @@ class Lease:
     def renew(self) -> bool:
         """Extend the lease; False when it had lapsed, until `resume` or `take` makes it good."""
         self._asked_at = _clock()
-        mine = Process.id == self.process_id
-        extend = update(Process).values(lease_until=now() + LEASE_S)
-        mine_still = extend.where(mine, Process.lease_until > now())
         with self._database.write() as session:
-            lease_until = session.scalar(mine_still.returning(Process.lease_until))
+            lease_until = session.scalar(_RENEW, {"mine": self.process_id})
             if lease_until is None:
                 self._lapsed = True
                 self._held_until = 0.0
-            session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
+            holders = _holders(session)
         if lease_until is not None:
             self._timed = lease_until - LEASE_S, self._asked_at
         if not self._lapsed:
             self._hold()
+        self._see(holders)
         return not self._lapsed
 
     def end_those_of_the_dead(self) -> None:
         """End the leases of processes of this machine that were killed."""
-        living = select(Process.id, Process.incarnation).where(Process.lease_until > now())
-        with self._database.read() as session:
-            dead = [found.id for found in session.execute(living) if has_died(found.incarnation)]
+        dead = [holder for holder in self.holders if has_died(holder.incarnation)]
         if not dead:
             return
-        end = update(Process).where(Process.id.in_(dead), Process.lease_until > now())
+        ended = [holder.process_id for holder in dead]
+        theirs = update(Process).where(Process.id.in_(ended), Process.lease_until > now())
         with self._database.write() as session:
-            session.execute(end.values(lease_until=now()))
-        log.warning("processes have died", processes=dead)
+            # Nobody waits out the margin of one who can't say another word.
+            session.execute(theirs.values(lease_until=now() - MARGIN_S))
+        log.warning("processes have died", processes=ended)
+        self._see(tuple(holder for holder in self.holders if holder not in dead))
 
     def resume(self, let_go: Callable[[], None]) -> None:
         """Go on after a lapse, once `let_go` has dropped what others adopted meanwhile.
@@ -143,8 +176,16 @@ class Lease:
                 incarnation=own_incarnation(),
             )
             lease_until = session.scalars(entering.returning(Process.lease_until)).one()
+            holders = _holders(session)
         self._timed = lease_until - LEASE_S, self._asked_at
+        self._see(holders)
         log.info("lease taken", process=self.process_id, pid=os.getpid())
+
+    def _see(self, holders: tuple[Holder, ...]) -> None:
+        before, self.holders = self.holders, holders
+        if {holder.process_id for holder in before} - {holder.process_id for holder in holders}:
+            for listener in self._when_gone:
+                listener()
 
     def _hold(self) -> None:
         self._lapsed = False
@@ -158,6 +199,18 @@ def is_alive(session: Session, process_id: str) -> bool:
     """
     alive = select(Process.lease_until + MARGIN_S > now()).where(Process.id == process_id)
     return bool(session.scalar(alive.with_for_update()))
+
+
+def _holders(session: Session) -> tuple[Holder, ...]:
+    """Return who has a lease, and forget those who have had none for long."""
+    everybody = session.execute(_EVERYBODY).all()
+    if any(row.left_s < -FORGOTTEN_AFTER_S for row in everybody):
+        session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
+    return tuple(
+        Holder(row.id, row.host, row.address, row.incarnation)
+        for row in everybody
+        if row.left_s > 0
+    )
 
 
 def _clock() -> float:

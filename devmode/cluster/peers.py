@@ -5,27 +5,18 @@ one POST, the answer a sequence of sealed parts, which may go on for hours; who 
 least every second that they are still there.
 """
 
-import contextlib
 import http.client
 import logging
 import random
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-import gevent
 import msgspec
-from sqlalchemy import select
 
-from devmode.cluster.clock import now
-from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
-from devmode.cluster.models import Process
 from devmode.cluster.seals import SEAL, NotSealed, Seals
-from devmode.errors import DatabaseAway, HostAway, error_of
+from devmode.errors import HostAway, error_of
 
-LOOK_S: Final = 1.0
-"""How often to look which hosts there are."""
 SILENCE_S: Final = 4.0
 """How long a host that says nothing is waited for."""
 LARGEST_PART: Final = 16 << 20
@@ -39,32 +30,23 @@ log = logging.getLogger(__name__)
 class Peers:
     """Asks processes of other hosts, on behalf of this one."""
 
-    def __init__(self, database: Database, lease: Lease, seals: Seals, host: str) -> None:
-        """Know of no other host yet; `run` looks who is there."""
-        self._database = database
+    def __init__(self, lease: Lease, seals: Seals, host: str) -> None:
+        """Ask those that have a lease beside `lease`, on any host but `host`."""
         self._lease = lease
         self._seals = seals
         self._host = host
-        self._addresses: dict[str, list[str]] = {}
-
-    def run(self) -> None:
-        """Look which other hosts there are, for ever (run in a greenlet)."""
-        while True:
-            with contextlib.suppress(DatabaseAway):  # then they are where they were
-                self._addresses = self._look()
-            gevent.sleep(LOOK_S)
 
     @property
-    def hosts(self) -> list[str]:
+    def hosts(self) -> set[str]:
         """The other hosts that can be asked."""
-        return list(self._addresses)
+        return {host for host, _address in self._others()}
 
     def ask(self, host: str, question: bytes) -> Iterator[bytes]:
         """Ask a host and yield the parts of its answer, as they come.
 
         Raises what it raises; `HostAway` when it can't be reached, or is lost before the end.
         """
-        addresses = self._addresses.get(host, [])
+        addresses = self._addresses_of(host)
         if not addresses:
             raise HostAway(f"The host “{host}” can't be reached: no devmode runs there that says"
                            " where (DEVMODE_INTERNAL_ADDRESS).")  # fmt: skip
@@ -79,19 +61,19 @@ class Peers:
 
     def place_of(self, host: str) -> str:
         """Return the network address of a host, as its processes say it; raise `HostAway`."""
-        for address in self._addresses.get(host, []):
+        for address in self._addresses_of(host):
             return split_address(address)[0]
         raise _away(host)
 
-    def _look(self) -> dict[str, list[str]]:
-        query = select(Process.host, Process.address).where(
-            Process.host != self._host, Process.lease_until > now(), Process.address.is_not(None)
-        )
-        found: dict[str, set[str]] = defaultdict(set)
-        with self._database.read() as session:
-            for host, address in session.execute(query):
-                found[host].add(str(address))
-        return {host: sorted(addresses) for host, addresses in found.items()}
+    def _addresses_of(self, asked: str) -> list[str]:
+        return [address for host, address in self._others() if host == asked]
+
+    def _others(self) -> set[tuple[str, str]]:
+        return {
+            (holder.host, holder.address)
+            for holder in self._lease.holders
+            if holder.address and holder.host != self._host
+        }
 
     @staticmethod
     def _connected(host: str, addresses: list[str]) -> http.client.HTTPConnection:

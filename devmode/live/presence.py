@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 
-import gevent
+from gevent.event import Event
 from gevent.lock import RLock
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -18,8 +18,10 @@ from devmode.errors import DatabaseAway
 from devmode.sessions.models import DeveloperSession
 from devmode.sessions.store import SESSION
 
-LOOK_S = 1.0
-"""How often a process looks for rows of those that died."""
+AGAIN_S = 1.0
+"""How long until what could not be written is tried again."""
+LOOK_S = 30.0
+"""How often rows are looked for of a process that wrote when it had no lease any more."""
 _LAPSED = Presence.process_id.not_in(select(Process.id).where(Process.lease_until > now()))
 
 
@@ -34,6 +36,8 @@ class Attendance:
         self._tabs: Counter[tuple[int, int]] = Counter()
         self._unwritten: set[tuple[int, int]] = set()
         self._writing = RLock()
+        self._due = Event()
+        lease.when_gone(self._due.set)
 
     def enter(self, job_id: int, user_id: int, tabs: int) -> None:
         """Count tabs of a user that opened a job."""
@@ -55,9 +59,11 @@ class Attendance:
     def run(self) -> None:
         """Tell of the tabs that ended with their process, for ever (run in a greenlet)."""
         while True:
+            self._due.clear()
+            self.write()
             with contextlib.suppress(DatabaseAway):
                 self._withdraw_lapsed()
-            gevent.sleep(LOOK_S)
+            self._due.wait(AGAIN_S if self._unwritten else LOOK_S)
 
     def write(self) -> None:
         """Write the counts that changed; what can't be written now is written some time later."""

@@ -27,6 +27,8 @@ from devmode.sessions.users import Visitor
 ROUNDS_S = 0.5
 """How often orphans are looked for and attendance is taken: with the lease and its margin, a
 session is without a keeper for four seconds at most."""
+QUIET_S = 5.0
+"""How often it is made sure that there is still no session: the first one is told."""
 RETIREMENT_S = 3.0
 """How long a keeper may take to finish what it has begun when the process ends."""
 
@@ -50,12 +52,14 @@ class Keeping:
         self.is_retiring = False
         self._due = Event()
         self._rounds_over = Event()
+        self._rounds_s = ROUNDS_S
         links.attend(opened=self._link_opened, joined=self._link_joined)
         notices.listen(COMMAND, self._of_keeper(Keeper.look_for_requests))
         notices.listen(STATUS, self._of_keeper(Keeper.tell_status))
         notices.listen(SESSION, self._session_changed)
         notices.listen(ORPHANED, lambda _job_id: self._due.set())
         notices.when_missed(self._look_everywhere)
+        lease.when_gone(self._due.set)
 
     def count(self) -> int:
         """Return how many sessions this process keeps."""
@@ -90,7 +94,7 @@ class Keeping:
                 # While the database is away nothing is decided.
                 with contextlib.suppress(DatabaseAway):
                     self._round()
-                self._due.wait(ROUNDS_S)
+                self._due.wait(self._rounds_s)
                 self._due.clear()
         finally:
             self._rounds_over.set()
@@ -156,6 +160,7 @@ class Keeping:
 
     def _round(self) -> None:
         sessions = self._store.sessions()
+        self._rounds_s = ROUNDS_S if sessions else QUIET_S
         for facts in sessions.values():
             keeper = self._keepers.get(facts.job_id)
             if keeper is not None:
@@ -220,6 +225,8 @@ class Keeping:
                 self._store.ask_for_status(job_id)
 
     def _session_changed(self, subject: str) -> None:
+        if self._rounds_s == QUIET_S:
+            self._due.set()
         link = self._links.of(int(subject))
         if link is not None:
             gevent.spawn(self._settle_voice, int(subject), link)

@@ -46,7 +46,7 @@ class Process:
         remote = RemoteJobs(database, Seal("only for tests"))
         self.registry = Registry(database, notices, remote, (pools,), "here")
         self.registry.scan()
-        peers = Peers(database, self.lease, Seals("only for tests"), "here")
+        peers = Peers(self.lease, Seals("only for tests"), "here")
         elsewhere = Elsewhere(peers, self.registry)
         lookers, archive = Lookers(database, self.lease), Archive(database, None, 1, 1)
         self.screens = Screens(self.registry, elsewhere, lookers, archive, MARK, 0)

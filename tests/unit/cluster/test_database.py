@@ -231,18 +231,37 @@ def test_the_successor_waits_longer_than_the_holder_acts(database: Database) -> 
 def test_the_lease_of_a_process_that_was_killed_ends_at_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gone: list[str] = []
     with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
         kernel = str(own_incarnation()).rpartition(" ")[0]
         monkeypatch.setattr(leases, "own_incarnation", lambda: f"{kernel} {process.pid}")
         other = taken(database)
         monkeypatch.undo()
         lease = taken(database)
+        lease.when_gone(lambda: gone.append(other.process_id))
         lease.end_those_of_the_dead()
         assert other.renew()
         process.kill()
     lease.end_those_of_the_dead()
+    assert gone == [other.process_id]
+    with database.write() as session:
+        assert not is_alive(session, other.process_id), "nobody waits for a dead process"
     assert not other.renew()
     assert lease.renew()
+
+
+def test_who_renews_sees_who_has_a_lease_and_is_told_when_one_is_gone(database: Database) -> None:
+    lease = taken(database)
+    gone: list[None] = []
+    lease.when_gone(lambda: gone.append(None))
+    other = taken(database)
+    lease.renew()
+    assert {holder.process_id for holder in lease.holders} == {lease.process_id, other.process_id}
+    assert not gone
+    other.give_back()
+    lease.renew()
+    assert [holder.process_id for holder in lease.holders] == [lease.process_id]
+    assert len(gone) == 1
 
 
 @pytest.mark.parametrize("incarnation", [None, "", "another-kernel pid:[1] 99999999", "1"])

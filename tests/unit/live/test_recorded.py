@@ -40,7 +40,7 @@ class Process:
         remote = RemoteJobs(database, Seal("secret"))
         globs = (str(folder / "pools" / "*"),)
         self.registry = Registry(database, notices, remote, globs, "here")
-        elsewhere = Elsewhere(Peers(database, lease, Seals("secret"), "here"), self.registry)
+        elsewhere = Elsewhere(Peers(lease, Seals("secret"), "here"), self.registry)
         self.archive = Archive(database, folder / "kept", 30, 20)
         self.recorded = Recorded(self.registry, elsewhere, self.archive)
         self.told: list[Job] = []
