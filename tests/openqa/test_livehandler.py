@@ -279,6 +279,20 @@ def test_pictures_come_as_openqas_page_takes_them(
     assert picture.startswith("data: data:image/png;base64,iVBORw0KGgo")
 
 
+def test_a_worker_is_told_for_how_long_its_job_is_watched(
+    job: int, openqa: OpenQA, devmode: Server, oscar: Developer
+) -> None:
+    def told(what: str) -> int:
+        return openqa.log("worker").count(f"{what} livelog")
+
+    started, stopped = told("Starting"), told("Stopping")
+    url = f"{devmode.url}/liveviewhandler/tests/{job}/streaming"
+    with oscar.opens(url):
+        until(lambda: told("Starting") > started, "the worker to be told")
+        assert told("Stopping") == stopped
+    until(lambda: told("Stopping") > stopped, "the worker to be told of the end")
+
+
 def test_for_pictures_of_a_job_that_is_not_known_yet_a_browser_comes_again(
     devmode: Server, oscar: Developer
 ) -> None:
