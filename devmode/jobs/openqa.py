@@ -31,6 +31,8 @@ from devmode.openqa.hosts import HostRule, Refused
 INTERVAL_S = 3.0
 RESULTS_EVERY = 4
 """Every so many intervals the results of modules are asked for, instead of the workers."""
+SCHEDULE_EVERY = 2
+"""The same, as long as openQA has not told the schedule of some job: its worker is about to."""
 BATCH = 50
 """How many jobs are written in one transaction."""
 SHARE = 20
@@ -188,7 +190,8 @@ class Poller:
         is_first = instance.turn == 0
         instance.turn += 1
         known = instance.known
-        if known and instance.turn % RESULTS_EVERY == 0:
+        unscheduled = any(not one.job.modules for one in known.values())
+        if known and instance.turn % (SCHEDULE_EVERY if unscheduled else RESULTS_EVERY) == 0:
             self._take_jobs(instance, instance.api.jobs(known))
         else:
             workers = {worker.job_id: worker for worker in instance.api.workers()}

@@ -189,6 +189,19 @@ def test_results_come_after_some_intervals(process: Process, openqa: SimulatedOp
     assert [module.result for module in process.job.modules] == ["ok", "fail"]
 
 
+def test_a_schedule_that_is_not_told_yet_comes_sooner(
+    process: Process, openqa: SimulatedOpenQA
+) -> None:
+    openqa.runs(7, **HERE)
+    modules = openqa.jobs[7].pop("modules")
+    process.asks()
+    assert not process.job.modules
+    openqa.jobs[7]["modules"] = modules
+    for _ in range(polling.SCHEDULE_EVERY):
+        process.asks()
+    assert process.job.modules
+
+
 def test_one_request_an_interval_and_one_for_new_jobs(
     process: Process, openqa: SimulatedOpenQA
 ) -> None:
