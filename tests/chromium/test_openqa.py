@@ -8,14 +8,21 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from tests.chromium.conftest import enter, keep_screenshot
 from tests.chromium.server import Server
 from tests.databases import postgresql
-from tests.openqa.conftest import RunJob, devmode, openqa, run_job
+from tests.openqa.conftest import RunJob, devmode, openqa, run_job, worker
 from tests.openqa.instance import OpenQA
 from tests.openqa.site import Site
 
-__all__ = ["devmode", "openqa", "postgresql", "run_job"]
+__all__ = ["devmode", "openqa", "postgresql", "run_job", "worker"]
 
 MODULES = ("boot/menu_visible", "boot/choose_entry", "boot/optional_screen")
+LASTING = (*MODULES, "shell/long_wait")
+"""Still running when the developer has let go."""
 pytestmark = pytest.mark.timeout(90)
+HURRY = """
+const later = window.setTimeout;
+window.setTimeout = (call, ms, ...rest) => later(call, Math.min(ms || 0, 500), ...rest);
+"""
+"""openQA's page looks every five seconds for what has changed; here nobody has so much time."""
 SignIn = Callable[..., Page]
 
 
@@ -36,6 +43,7 @@ def people(browser: Browser, request: pytest.FixtureRequest) -> Iterator[SignIn]
     def opens(url: str, name: str, job: int) -> Page:
         if name not in contexts:
             contexts[name] = browser.new_context(viewport={"width": 1200, "height": 900})
+            contexts[name].add_init_script(HURRY)
             contexts[name].new_page().goto(f"{url}/login?user={name}")
             page = contexts[name].pages[0]
         else:
@@ -77,8 +85,7 @@ def takes_control(page: Page) -> None:
 def test_a_developer_steers_from_openqas_page_while_others_watch(
     site: Site, run_job: RunJob, people: SignIn
 ) -> None:
-    # It is still running when the developer has let go.
-    job = run_job(*MODULES, "shell/long_wait", PAUSE_AT="boot-menu_visible", LONG_WAIT=300)
+    job = run_job(*LASTING, PAUSE_AT="boot-menu_visible", LONG_WAIT=300)
     demo = people(site.url, "Demo", job)
     says(status(demo), "paused at module: boot-menu_visible")
     says(session(demo), "regular test execution")
@@ -143,7 +150,7 @@ def test_the_needle_editor_is_offered_when_the_worker_has_uploaded_all(
 def test_without_a_proxy_devmode_on_livehandlers_port_is_found(
     openqa: OpenQA, devmode: Server, run_job: RunJob, people: SignIn
 ) -> None:
-    job = run_job(*MODULES, PAUSE_AT="boot-menu_visible")
+    job = run_job(*LASTING, PAUSE_AT="boot-menu_visible", LONG_WAIT=300)
     demo = people(openqa.url, "Demo", job)
     says(status(demo), "paused at module: boot-menu_visible")
     takes_control(demo)

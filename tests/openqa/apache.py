@@ -1,6 +1,7 @@
 """Apache before a real openQA, as that sets it up, with or without deploy/openqa-apache.conf."""
 
 import os
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -64,11 +65,13 @@ class Apache:
         self._process = subprocess.Popen(
             ["/usr/sbin/apache2", "-D", "FOREGROUND", "-f", str(folder / "main.conf")],
             stderr=(folder / "start.log").open("wb"),
+            start_new_session=True,
         )
         until(self._answers, "Apache to answer", LIMIT_S)
 
     def stop(self) -> None:
-        self._process.terminate()
+        # Told to end, it waits ten seconds for children that have passed on websockets.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(LIMIT_S)
 
     def _answers(self) -> bool:

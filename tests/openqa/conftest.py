@@ -10,7 +10,35 @@ from tests.openqa.instance import OpenQA
 
 RunJob = Callable[..., int]
 
-__all__ = ["openqa", "postgresql", "run_job"]
+__all__ = ["openqa", "own_job", "paused_job", "postgresql", "run_job", "worker"]
+
+
+class Worker:
+    """The only worker of an openQA, which has one job at a time."""
+
+    def __init__(self, openqa: OpenQA) -> None:
+        self._openqa = openqa
+        self._running: int | None = None
+        self._is_paused = False
+
+    def run(self, *modules: str, **settings: str | int) -> int:
+        """End the job that runs, and run another."""
+        self.end()
+        self._running = self._openqa.run_job(*modules, **settings)
+        return self._running
+
+    def paused(self) -> int:
+        """Return a job that is paused at the first of its two modules, the last one if it is."""
+        if self._running is None or not self._is_paused:
+            self.run("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
+            self._is_paused = True
+        assert self._running is not None
+        return self._running
+
+    def end(self) -> None:
+        if self._running is not None:
+            self._openqa.end_job(self._running)
+        self._running, self._is_paused = None, False
 
 
 @pytest.fixture(scope="session")
@@ -44,15 +72,26 @@ def devmode(openqa: OpenQA, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield server
 
 
+@pytest.fixture(scope="session")
+def worker(openqa: OpenQA) -> Worker:
+    return Worker(openqa)
+
+
 @pytest.fixture
-def run_job(openqa: OpenQA) -> Iterator[RunJob]:
+def run_job(worker: Worker) -> Iterator[RunJob]:
     """Runs jobs, and leaves the worker idle for the next test."""
-    jobs: list[int] = []
+    yield worker.run
+    worker.end()
 
-    def run(*modules: str, **settings: str | int) -> int:
-        jobs.append(openqa.run_job(*modules, **settings))
-        return jobs[-1]
 
-    yield run
-    for number in jobs:
-        openqa.end_job(number)
+@pytest.fixture
+def paused_job(worker: Worker) -> int:
+    """Is paused at its first module, where a test leaves it, controlled by nobody."""
+    return worker.paused()
+
+
+@pytest.fixture
+def own_job(worker: Worker) -> Iterator[int]:
+    """Is paused at its first module; a test may do with it what it likes."""
+    yield worker.paused()
+    worker.end()

@@ -31,6 +31,7 @@ from tests.databases import OWNER, PostgresqlServer
 from tests.openqa.ports import BasePort
 
 SCRIPTS = Path("/usr/share/openqa/script")
+CONTROL_GROUPS = Path("/sys/fs/cgroup/systemd")
 KEY = "1234567890ABCDEF"
 """Both halves of the API key that openQA's fake sign-in gives to its user Demo."""
 START_S = 40.0
@@ -86,8 +87,15 @@ class OpenQA:
             "MOJO_KEEP_ALIVE_TIMEOUT": "600",
             # Where the web UI keeps what is live of a job.
             "TMPDIR": str(folder / "tmp"),
+            # A worker ends whatever is in the control group of its job, which has the job's number:
+            # another openQA's job of that number too.
+            "OPENQA_CGROUP_SLICE": f"{CONTROL_GROUPS.name}/{self._control_group.name}",
         }
         self._make_folders(log_level)
+
+    @property
+    def _control_group(self) -> Path:
+        return CONTROL_GROUPS / f"devmode-tests-{self.port}"
 
     @property
     def port(self) -> int:
@@ -181,6 +189,8 @@ class OpenQA:
         """End all services, the worker with its job first; may be called twice."""
         for name in reversed(list(self._processes)):
             self.stop_service(name)
+        with contextlib.suppress(OSError):  # a worker that may make none has none
+            self._control_group.rmdir()
         self._worker_ports.release()
         self._port.release()
 

@@ -118,6 +118,7 @@ class Tab:
             return None
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             self.closed = int.from_bytes(data[:2], "big")
+            self._websocket.shutdown()
             return None
         message: Data = json.loads(data)
         assert message.keys() == {"type", "what", "data"}

@@ -5,13 +5,11 @@ import urllib.request
 
 import pytest
 
-from tests.openqa.conftest import RunJob
 from tests.openqa.instance import OpenQA, signed
 
 
-def test_a_worker_runs_a_real_job_that_pauses(openqa: OpenQA, run_job: RunJob) -> None:
-    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
-    job = openqa.job(number)
+def test_a_worker_runs_a_real_job_that_pauses(openqa: OpenQA, paused_job: int) -> None:
+    job = openqa.job(paused_job)
     assert job["state"] == "running"
     assert job["settings"]["PAUSE_AT"] == "boot-menu_visible"
     assert (openqa.pool / "job.json").exists()

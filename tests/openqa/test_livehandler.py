@@ -13,7 +13,6 @@ from tests.openqa.instance import OpenQA, signed
 from tests.openqa.pages import LIMIT_S, Developer, Tab, answer_to, refused
 from tests.waiting import until
 
-PAUSED = {"PAUSE_AT": "boot-menu_visible"}
 STATUS = {
     "running",
     "current_test_full_name",
@@ -37,11 +36,17 @@ STATUS = {
 
 
 @pytest.fixture
-def job(devmode: Server, run_job: RunJob) -> int:
-    """Is paused at its first module, and known to devmode."""
-    number = run_job("boot/menu_visible", "boot/choose_entry", **PAUSED)
-    until_known(devmode, number)
-    return number
+def job(devmode: Server, paused_job: int) -> int:
+    """Is paused, as its tests leave it, and known to devmode."""
+    until_known(devmode, paused_job)
+    return paused_job
+
+
+@pytest.fixture
+def own_job(devmode: Server, own_job: int) -> int:
+    """Is paused, never controlled and known to devmode; its test may do with it what it likes."""
+    until_known(devmode, own_job)
+    return own_job
 
 
 def until_known(devmode: Server, number: int) -> None:
@@ -82,9 +87,9 @@ def test_who_watches_is_told_the_state_in_livehandlers_order(job: int, oscar: De
     tab.close()
 
 
-def test_the_job_token_is_told_to_nobody(job: int, openqa: OpenQA, olivia: Developer) -> None:
+def test_the_job_token_is_told_to_nobody(own_job: int, openqa: OpenQA, olivia: Developer) -> None:
     token = json.loads((openqa.pool / "vars.json").read_text())["JOBTOKEN"]
-    tab = olivia.controls(job)
+    tab = olivia.controls(own_job)
     tab.hear_data(developer_session_is_yours=True)
     tab.send(cmd="set_pause_on_failure", flag=True)
     tab.hear_data(set_pause_on_failure=1)
@@ -94,10 +99,10 @@ def test_the_job_token_is_told_to_nobody(job: int, openqa: OpenQA, olivia: Devel
 
 
 def test_a_developer_takes_control_pauses_and_lets_go(
-    job: int, olivia: Developer, oscar: Developer
+    own_job: int, olivia: Developer, oscar: Developer
 ) -> None:
-    watching = oscar.watches(job)
-    tab = olivia.controls(job)
+    watching = oscar.watches(own_job)
+    tab = olivia.controls(own_job)
     status = tab.hear_data(developer_session_is_yours=True, developer_session_tab_count=1)
     assert status["developer_name"] == "olivia"
     others = watching.hear_data(developer_name="olivia", developer_session_tab_count=1)
@@ -112,7 +117,7 @@ def test_a_developer_takes_control_pauses_and_lets_go(
     watching.hear_data(resume_test_execution=None)
     watching.hear_data(paused=1, reason="reached module boot-choose_entry")
 
-    second = olivia.controls(job)
+    second = olivia.controls(own_job)
     watching.hear_data(developer_name="olivia", developer_session_tab_count=2)
     second.close()
     watching.hear_data(developer_name="olivia", developer_session_tab_count=1)
@@ -123,10 +128,12 @@ def test_a_developer_takes_control_pauses_and_lets_go(
     watching.close()
 
 
-def test_a_job_of_somebody_else_is_locked(job: int, olivia: Developer, oscar: Developer) -> None:
-    tab = olivia.controls(job)
+def test_a_job_of_somebody_else_is_locked(
+    own_job: int, olivia: Developer, oscar: Developer
+) -> None:
+    tab = olivia.controls(own_job)
     tab.hear_data(developer_session_is_yours=True)
-    locked = oscar.controls(job)
+    locked = oscar.controls(own_job)
     assert locked.hear_the_end() == 1011
     assert locked.heard[-1] == {
         "type": "error",
@@ -138,11 +145,11 @@ def test_a_job_of_somebody_else_is_locked(job: int, olivia: Developer, oscar: De
 
 
 def test_the_owner_who_only_watches_is_told_that_the_session_is_theirs(
-    job: int, olivia: Developer
+    own_job: int, olivia: Developer
 ) -> None:
-    tab = olivia.controls(job)
+    tab = olivia.controls(own_job)
     tab.hear_data(developer_session_is_yours=True)
-    watching = olivia.watches(job)
+    watching = olivia.watches(own_job)
     assert "developer_id" not in watching.hear_data(developer_session_is_yours=True)
     watching.close()
     tab.send(cmd="quit_development_session")
@@ -161,10 +168,10 @@ def test_what_a_watcher_says_is_ignored(job: int, oscar: Developer) -> None:
 
 
 def test_nonsense_is_told_to_its_sender_alone_and_ends_nothing(
-    job: int, olivia: Developer, oscar: Developer
+    own_job: int, olivia: Developer, oscar: Developer
 ) -> None:
-    watching = oscar.watches(job)
-    tab = olivia.controls(job)
+    watching = oscar.watches(own_job)
+    tab = olivia.controls(own_job)
     tab.hear_data(developer_session_is_yours=True)
     tab.send_text("foo")
     assert tab.hear_until(lambda m: m["type"] == "warning")["what"] == "ignoring invalid json"
@@ -187,24 +194,24 @@ def test_nonsense_is_told_to_its_sender_alone_and_ends_nothing(
     watching.close()
 
 
-def test_a_huge_message_ends_its_websocket_alone(job: int, olivia: Developer) -> None:
-    tab = olivia.controls(job)
+def test_a_huge_message_ends_its_websocket_alone(own_job: int, olivia: Developer) -> None:
+    tab = olivia.controls(own_job)
     tab.hear_data(developer_session_is_yours=True)
     tab.send_text("x" * 70_000)
     assert tab.hear_the_end() == 1009
-    again = olivia.controls(job)
+    again = olivia.controls(own_job)
     again.hear_data(developer_session_is_yours=True)
     again.send(cmd="quit_development_session")
     assert again.hear_the_end() == 1000
 
 
-def test_the_end_of_the_job_is_told(job: int, openqa: OpenQA, oscar: Developer) -> None:
-    tab = oscar.watches(job)
+def test_the_end_of_the_job_is_told(own_job: int, openqa: OpenQA, oscar: Developer) -> None:
+    tab = oscar.watches(own_job)
     tab.hear_data(test_execution_paused="reached module boot-menu_visible")
-    openqa.end_job(job)
+    openqa.end_job(own_job)
     assert tab.hear_the_end() == 1011
     assert tab.heard[-1]["what"] == "connection to os-autoinst command server lost"
-    ended = oscar.watches(job)
+    ended = oscar.watches(own_job)
     assert ended.hear_the_end() == 1011
     assert ended.heard[-1]["data"]["category"] == "cmdsrv-connection"
 
@@ -319,9 +326,9 @@ def upload(
 
 
 def test_upload_progress_is_told_to_all_pages_and_to_those_that_come(
-    job: int, openqa: OpenQA, devmode: Server, oscar: Developer
+    own_job: int, openqa: OpenQA, devmode: Server, oscar: Developer
 ) -> None:
-    tab = oscar.watches(job)
+    tab = oscar.watches(own_job)
     tab.hear_data(outstanding_images=None)
     progress = {
         "upload_up_to": "boot-menu_visible",
@@ -329,11 +336,11 @@ def test_upload_progress_is_told_to_all_pages_and_to_those_that_come(
         "outstanding_files": 0,
         "outstanding_images": 5,
     }
-    answer = answer_to(upload(openqa, devmode, job, json.dumps(progress).encode()))
+    answer = answer_to(upload(openqa, devmode, own_job, json.dumps(progress).encode()))
     assert answer == (200, {"broadcast_count": 1})
     told = tab.hear_until(lambda message: message["what"] == "upload progress")
     assert told["data"] == progress
-    later = oscar.watches(job)
+    later = oscar.watches(own_job)
     later.hear_data(outstanding_images=5, outstanding_files=0, upload_up_to_current_module=True)
     later.close()
     tab.close()
@@ -357,9 +364,9 @@ def test_upload_progress_needs_a_worker_a_job_and_some_progress(
 
 
 def test_the_worker_itself_tells_its_upload_progress_once_somebody_controls_the_job(
-    job: int, olivia: Developer
+    own_job: int, olivia: Developer
 ) -> None:
-    tab = olivia.controls(job)
+    tab = olivia.controls(own_job)
     told = tab.hear_until(lambda message: message["what"] == "upload progress")["data"]
     assert (told["outstanding_images"], told["outstanding_files"]) == (0, 0)
     assert told["upload_up_to_current_module"]

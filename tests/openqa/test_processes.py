@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 
 from tests.databases import PostgresqlServer
-from tests.openqa.conftest import RunJob
 from tests.openqa.connections import Relay, listener_at, owner_of
 from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
 from tests.openqa.pages import ABNORMAL, Developer, Tab
@@ -79,13 +78,12 @@ def doors(world: World) -> tuple[Door, Door]:
 
 
 @pytest.fixture
-def job(doors: tuple[Door, Door], run_job: RunJob) -> int:
+def job(doors: tuple[Door, Door], own_job: int) -> int:
     """Is paused at its first module, and known to both gunicorns."""
-    number = run_job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
     for door in doors:
         victor = Developer(door, "victor", "viewer")
-        until(lambda victor=victor: victor.sees_pause(number), "a pause", limit_s=20)  # type: ignore[misc]
-    return number
+        until(lambda victor=victor: victor.sees_pause(own_job), "a pause", limit_s=20)  # type: ignore[misc]
+    return own_job
 
 
 def asking(world: World) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
@@ -13,10 +14,22 @@ from selectolax.lexbor import LexborHTMLParser
 from app import create_app
 from devmode.config import Settings
 from devmode.extensions import db
+from devmode.jobs import openqa as polling
+from devmode.openqa import developers
 from devmode.sessions import guests
 from tests.openqa.conftest import RunJob
 from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
 from tests.waiting import until
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hurry() -> Iterator[None]:
+    """Ask openQA as if it were fast, and as often as somebody could wish for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(polling, "INTERVAL_S", 0.5)
+        patch.setattr(polling, "SHARE", 1)
+        patch.setattr(developers, "GOOD_FOR_S", 1.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -143,30 +156,26 @@ def test_a_running_job_is_controlled_by_openqas_user(
     assert feed.view(job_id).session.developer == "Demo"
 
 
-def test_a_job_that_ends_in_openqa_ends_here(
-    devmode: Flask, openqa: OpenQA, run_job: RunJob
-) -> None:
-    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
-    job_id = job_number(devmode, number)
-    openqa.end_job(number)
+def test_a_job_that_ends_in_openqa_ends_here(devmode: Flask, openqa: OpenQA, own_job: int) -> None:
+    job_id = job_number(devmode, own_job)
+    openqa.end_job(own_job)
     feed = devmode.extensions["devmode"].feed
     until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
 
 
 def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
-    devmode: Flask, openqa: OpenQA, run_job: RunJob
+    devmode: Flask, openqa: OpenQA, own_job: int
 ) -> None:
-    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
-    job_id = job_number(devmode, number)
+    job_id = job_number(devmode, own_job)
     client = browser(devmode, openqa, "Demo")
     does(client, f"/jobs/{job_id}/openqa/comment", comment="looks *odd*")
-    (comment,) = openqa.request("GET", f"/api/v1/jobs/{number}/comments")
+    (comment,) = openqa.request("GET", f"/api/v1/jobs/{own_job}/comments")
     assert comment["text"] == "Demo, in devmode: looks *odd*"
     does(client, f"/jobs/{job_id}/session")
     told = does(client, f"/jobs/{job_id}/session/release", then="cancel", reason="wrong medium")
     assert "openQA is told to cancel the job." in told
-    until(lambda: openqa.job(number)["state"] == "done", "openQA to cancel the job", limit_s=30)
-    job = openqa.job(number)
+    until(lambda: openqa.job(own_job)["state"] == "done", "openQA to cancel the job", limit_s=30)
+    job = openqa.job(own_job)
     assert job["result"] == "user_cancelled"
     assert "cancelled in devmode by Demo: wrong medium" in str(job.get("reason"))
     feed = devmode.extensions["devmode"].feed
@@ -174,23 +183,21 @@ def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
     assert feed.view(job_id).session is None
 
 
-def test_a_job_is_run_again(devmode: Flask, openqa: OpenQA, run_job: RunJob) -> None:
-    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
-    job_id = job_number(devmode, number)
+def test_a_job_is_run_again(devmode: Flask, openqa: OpenQA, own_job: int) -> None:
+    job_id = job_number(devmode, own_job)
     client = browser(devmode, openqa, "Demo")
     told = does(client, f"/jobs/{job_id}/openqa/restart", reason="flaky")
-    clone = openqa.job(number)["clone_id"]
+    clone = openqa.job(own_job)["clone_id"]
     assert f"as its job {clone}." in told
-    (comment,) = openqa.request("GET", f"/api/v1/jobs/{number}/comments")
+    (comment,) = openqa.request("GET", f"/api/v1/jobs/{own_job}/comments")
     assert comment["text"] == f"Restarted as job {clone} in devmode by Demo: flaky."
     assert job_number(devmode, clone) != job_id
     openqa.end_job(clone)
 
 
 def test_a_job_in_a_pool_directory_of_this_machine_is_one_job(
-    openqa: OpenQA, run_job: RunJob, tmp_path: Path
+    openqa: OpenQA, paused_job: int, tmp_path: Path
 ) -> None:
-    number = run_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
     with contextmanager(beside)(openqa, tmp_path, pool_directories=str(openqa.pool)) as app:
         feed = app.extensions["devmode"].feed
         until(
@@ -199,7 +206,7 @@ def test_a_job_in_a_pool_directory_of_this_machine_is_one_job(
             SLOW_OPENQA_S,
         )
         (view,) = feed.views()
-        assert view.job.openqa_id == number
+        assert view.job.openqa_id == paused_job
         assert view.job.pool_directory == openqa.pool
 
 
@@ -226,3 +233,25 @@ def test_a_needle_is_saved_behind_the_symlinks_of_a_worker_and_matches(
     # Other tests' jobs load them too.
     for file in needles.glob("made.*"):
         file.unlink()
+
+
+def test_a_session_in_openqa_itself_is_told_before_anybody_takes_control(
+    devmode: Flask, openqa: OpenQA, own_job: int
+) -> None:
+    livehandler = openqa.start_livehandler()
+    page = f"/jobs/{job_number(devmode, own_job)}"
+    client = browser(devmode, openqa, "Demo")
+    assert "developer session in openQA itself" not in client.get(page).text
+    theirs = websocket.create_connection(
+        f"ws{livehandler.removeprefix('http')}/liveviewhandler/tests/{own_job}/developer/ws-proxy",
+        cookie=f"mojolicious={openqa.session_cookie('otherdeveloper')}",
+        timeout=15,
+    )
+    try:
+        theirs.recv()
+        told = "otherdeveloper has opened a developer session in openQA itself."
+        until(lambda: told in client.get(page).text, "the other session to be told")
+        assert "Take control" in client.get(page).text
+    finally:
+        theirs.close()
+        openqa.stop_service("openqa-livehandler")
