@@ -373,9 +373,7 @@ class LiveView:
                 " needle matches in the very same moment."
             )
         if "give-up" in names and self.needle_editor is None:
-            sentences.append(
-                "To go on, make a needle of this screen, then resume: needles are loaded anew."
-            )
+            sentences.append("To go on, make a needle of this screen and resume.")
         return sentences
 
     @property
