@@ -2,10 +2,10 @@
 
 python -m gevent.monkey --module bench.adoption [--kills N] [--browsers N]
 
-Two gunicorns with a worker each on PostgreSQL, behind the nginx of deploy/; one job, whose owner
-steers, and browsers that come back as an EventSource does. Prints how long it takes until another
-process keeps the session, until the owner's next command is confirmed, and until a browser that
-lost its stream shows the job again.
+Two gunicorns with two workers each on PostgreSQL, as they are deployed, behind the nginx of
+deploy/; one job, whose owner steers, and browsers that come back as an EventSource does. Prints how
+long it takes until another process keeps the session, until the owner's next command is confirmed,
+and until a browser that lost its stream shows the job again.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def main() -> None:
         postgresql = PostgresqlServer()
         stack.callback(postgresql.remove)
         postgresql.start()
-        world = World(folder, postgresql.new_database(), 1, 1, https="true")
+        world = World(folder, postgresql.new_database(), 2, 2, https="true")
         stack.callback(world.end)
         proxy = Nginx(world)
         stack.callback(proxy.stop)
