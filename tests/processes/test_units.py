@@ -1,17 +1,61 @@
-"""The units of deploy/, as far as they can be run where systemd does not."""
+"""The units of deploy/: judged, served by what is handed to them, and run by systemd itself."""
 
+import json
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.databases import PostgresqlServer
+from tests.openqa.pages import Developer
+from tests.processes.machine import Machine
 from tests.processes.people import Person
-from tests.processes.world import ROOT, Gunicorn, World, until
+from tests.processes.world import ROOT, START_CODE, Gunicorn, World, until
 
 UNITS = ("devmode.service", "devmode.socket")
 MOST_EXPOSURE = 2.0
 """Of 10, as systemd judges it."""
+SECRET_KEY = "known to the hosts of devmode alone"
+SETTINGS = {
+    "DEVMODE_SECRET_KEY": SECRET_KEY,
+    "DEVMODE_START_CODE": START_CODE,
+    "DEVMODE_ALLOWED_HOSTS": "127.0.0.1",
+    # There is no proxy that could speak TLS, and no openQA.
+    "DEVMODE_HTTPS": "false",
+    "DEVMODE_OPENQA_URL": "",
+}
+"""What an administrator changes in the example."""
+POSTGRESQL = """
+rm -r /etc/postgresql/* /var/lib/postgresql/*
+version=$(ls /usr/lib/postgresql)
+pg_createcluster $version main >/dev/null
+systemctl start postgresql@$version-main
+"""
+"""As Debian has it, whatever has become of that of this machine."""
+DATABASE = """
+runuser -u postgres -- createuser _openqa-worker
+runuser -u postgres -- createdb --owner _openqa-worker --encoding UTF8 --template template0 devmode
+"""
+SERVICE = """
+chmod 0600 /etc/devmode/environment
+cp /opt/devmode/deploy/devmode.s* /etc/systemd/system/
+systemctl daemon-reload
+systemctl enable --now devmode.socket devmode.service
+"""
+POOL = "/var/lib/openqa/pool/1"
+JOB = f"""
+from pathlib import Path
+from demo.jobs import Job
+Job(Path("{POOL}"), "null", {{
+    "SCHEDULE": "boot/menu_visible,boot/choose_entry,shell/long_wait",
+    "PAUSE_AT": "boot-choose_entry",
+    "LONG_WAIT": 300,
+}}).wait()
+"""
 
 
 def unit(name: str) -> str:
@@ -87,3 +131,76 @@ def test_every_setting_of_the_example_is_one() -> None:
     readme = (ROOT / "README.md").read_text()
     assert names
     assert [name for name in names if f"`{name}`" not in readme] == []
+
+
+class Service:
+    """devmode as the steps of docs/deployment.md bring it up on a machine."""
+
+    url = "http://127.0.0.1:8000"
+    start_code = START_CODE
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        machine.does(POSTGRESQL)
+        machine.does(DATABASE)
+        settings = (ROOT / "deploy/environment.example").read_text()
+        for name, value in SETTINGS.items():
+            settings, found = re.subn(rf"^{name}=.*$", f"{name}={value}", settings, flags=re.M)
+            assert found == 1, name
+        (machine.root / "etc/devmode").mkdir()
+        (machine.root / "etc/devmode/environment").write_text(settings)
+        machine.does(SERVICE)
+
+    @property
+    def main(self) -> str:
+        return self.machine.does("systemctl show --property MainPID --value devmode").strip()
+
+    @property
+    def journal(self) -> str:
+        return self.machine.does("journalctl --unit devmode --output cat")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with Machine(tmp_path) as machine:
+        yield Service(machine)
+
+
+def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
+    service: Service,
+) -> None:
+    machine = service.machine
+    run = ["sh", "-c", f"cd /opt/devmode && exec .venv/bin/python -c {shlex.quote(JOB)}"]
+    isotovideo = subprocess.Popen([*machine.entering("_openqa-worker"), *run])
+    olivia = Developer(service, "olivia")
+    job = until(lambda: re.search(r"/jobs/[0-9]+", olivia.get("/")), "the job")[0]
+    until(lambda: "Paused at module boot-choose_entry" in olivia.get(job), "the pause")
+    olivia.post(f"{job}/session")
+    olivia.post(f"{job}/settings", pause_at="shell-long_wait", was_pause_at="boot-choose_entry")
+    revision = re.search(r'name="revision"\s+value="([^"]+)"', olivia.get(job))
+    assert revision
+    olivia.post(f"{job}/resume", revision=revision[1])
+    until(lambda: "Paused at module shell-long_wait" in olivia.get(job), "the next pause")
+    with olivia.opens(f"{service.url}{job}/screen.png") as picture:
+        assert picture.read().startswith(b"\x89PNG")
+
+    for replace in (f"kill -9 {service.main}", "systemctl reload devmode"):
+        machine.does(replace)
+        until(lambda: controls(olivia, job), "her job to be hers again")
+
+    olivia.post(f"{job}/session/release", then="cancel", reason="enough")
+    assert isotovideo.wait(30) is not None
+    until(lambda: "The job has ended" in olivia.get(job), "the end")
+    token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]
+    for secret in (SECRET_KEY, START_CODE, token):
+        assert secret not in service.journal
+    machine.does("systemctl stop devmode.service devmode.socket")
+    assert "Traceback" not in service.journal
+
+
+def controls(olivia: Developer, job: str) -> Any:
+    """Whether her page says so, once there is somebody to ask."""
+    try:
+        return "You control this job" in olivia.get(job)
+    except OSError:
+        return False
