@@ -57,7 +57,10 @@ class Attendance:
         self.write()
 
     def run(self) -> None:
-        """Tell of the tabs that ended with their process, for ever (run in a greenlet)."""
+        """Write what could not be written, and tell of tabs that ended with their process.
+
+        For ever, in a greenlet.
+        """
         while True:
             self._due.clear()
             self.write()
