@@ -7,6 +7,7 @@ const subject = document.body.dataset.streamJob ?? ("streamDashboard" in documen
 const held = new Map();
 let ticking;
 let streaming = false;
+let signingOut = false;
 
 /** A script may be lost on its way, as when a laptop changes its network; without htmx nothing of the page works. */
 while (!("htmx" in window)) {
@@ -73,6 +74,9 @@ document.addEventListener("htmx:config:request", ({ detail }) => {
 // A choice is made the moment the select closes: let go of it, so that the confirmed value shows.
 document.addEventListener("change", ({ target }) => target.form?.id === "settings" && target.matches("select") && target.blur());
 
+// The tab that signs out is taken along by its own form: a second navigation beside it crashed Chromium's renderer now and then.
+document.querySelector("form.who")?.addEventListener("submit", () => { signingOut = true; });
+
 const told = {
   message: receive,
   text: texts.receive,
@@ -80,7 +84,7 @@ const told = {
     streaming = connected;
     document.getElementById("stream-state").hidden = connected;
   },
-  "signed-out": () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
+  "signed-out": () => signingOut || location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
 };
 
 /** One stream per browser: its tabs share a worker that holds it. */
