@@ -5,6 +5,8 @@ import sys
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from devmode.cluster.schema import newer_schema
 
@@ -12,7 +14,15 @@ from devmode.cluster.schema import newer_schema
 logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 db = current_app.extensions["migrate"].db
 
-with db.engine.connect() as connection:
+
+def connect() -> Connection:
+    try:
+        return db.engine.connect()
+    except OperationalError as error:
+        sys.exit(f"The database of DEVMODE_DATABASE_URL can't be reached: {error.orig}")
+
+
+with connect() as connection:
     newer = newer_schema(connection)
     if newer is not None:
         sys.exit(newer)

@@ -43,8 +43,9 @@ function corners() {
   const [x, y, width, height] = boxOf(chosen);
   const r = (CORNER * WIDTH) / drawing.getBoundingClientRect().width;
   return [[0, 0], [1, 0], [0, 1], [1, 1]].map(([right, below]) => {
-    const corner = shape("circle", { cx: x + right * width, cy: y + below * height, r, class: right === below ? "falling" : "rising" });
-    return Object.assign(corner, { opposite: [x + (1 - right) * width, y + (1 - below) * height] });
+    const [cx, cy] = [x + right * width, y + below * height];
+    const corner = shape("circle", { cx, cy, r, class: right === below ? "falling" : "rising" });
+    return Object.assign(corner, { at: [cx, cy], opposite: [x + (1 - right) * width, y + (1 - below) * height] });
   });
 }
 
@@ -91,7 +92,11 @@ function pointOf(event) {
 
 /** What a drag from here means: resize by a corner, move the chosen area, or draw a new one. */
 function gestureAt(target, begin) {
-  if (target.opposite) return (point) => place(chosen, between(target.opposite, point));
+  if (target.opposite) {
+    // A finger takes a corner beside its middle: it is not to jump there.
+    const [dx, dy] = [target.at[0] - begin[0], target.at[1] - begin[1]];
+    return ([x, y]) => place(chosen, between(target.opposite, [x + dx, y + dy]));
+  }
   if (chosen && target.area === chosen) {
     const box = boxOf(chosen);
     return ([x, y]) => place(chosen, moved(box, x - begin[0], y - begin[1]));

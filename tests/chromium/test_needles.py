@@ -1,4 +1,4 @@
-"""A needle is drawn in a real browser, with the mouse, with keys, and without JavaScript."""
+"""A needle is drawn in a real browser, with the mouse, a finger, keys, and without JavaScript."""
 
 import json
 from collections.abc import Callable
@@ -18,14 +18,37 @@ def to_the_needle(page: Page) -> None:
     page.click("[data-action=needle]")
 
 
+def to_the_drawing(page: Page) -> None:
+    """Waits for the script, too: before it there is nothing to draw with."""
+    to_the_needle(page)
+    expect(page.locator("#drawing-help")).to_be_visible()
+
+
 def drag(page: Page, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """Drags from one point of the picture to another, in its own pixels."""
+    page.mouse.move(*on_the_page(page, begin))
+    page.mouse.down()
+    page.mouse.move(*on_the_page(page, end), steps=3)
+    page.mouse.up()
+
+
+def swipe(page: Page, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """As `drag`, with a finger."""
+    fingers = page.context.new_cdp_session(page)
+    for kind, point in (("touchStart", begin), ("touchMove", end), ("touchMove", end)):
+        x, y = on_the_page(page, point)
+        touch = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+        fingers.send("Input.dispatchTouchEvent", touch)
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    fingers.detach()
+
+
+def on_the_page(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a point of the picture is."""
     box = page.locator("#drawing").bounding_box()
     assert box is not None
     scale = box["width"] / 720
-    for number, (x, y) in enumerate((begin, end)):
-        page.mouse.move(box["x"] + x * scale, box["y"] + y * scale, steps=3)
-        (page.mouse.up if number else page.mouse.down)()
+    return box["x"] + point[0] * scale, box["y"] + point[1] * scale
 
 
 def areas_of(page: Page) -> list[list[int]]:
@@ -49,7 +72,7 @@ def saved(job: RealJob, name: str) -> Any:
 def test_a_drawn_needle_matches_when_the_test_is_resumed(person: Person, job: StartJob) -> None:
     real = job("boot/missing_needle", **MISMATCH)
     page = person("olivia", at=real, viewport={"width": 1400, "height": 900})
-    to_the_needle(page)
+    to_the_drawing(page)
     expect(page.locator("#tags")).to_have_value("needle-to-be-made")
     # The whole picture, which what is drawn replaces.
     expect(page.locator("#drawing rect")).to_have_count(1)
@@ -80,6 +103,22 @@ def test_a_drawn_needle_matches_when_the_test_is_resumed(person: Person, job: St
     page.click("[data-action=resume]")
     expect(page.locator("#region-status")).to_contain_text("Ended")
     assert real.results() == {"boot-missing_needle": "ok"}
+
+
+def test_a_finger_draws_moves_and_resizes_an_area_on_a_phone(person: Person, job: StartJob) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH), **phone)
+    to_the_drawing(page)
+    page.locator("#drawing").scroll_into_view_if_needed()
+    scrolled = page.evaluate("scrollY")
+    swipe(page, (100, 60), (500, 300))
+    assert_near(areas_of(page)[0], [100, 60, 400, 240])
+    swipe(page, (300, 150), (350, 200))
+    assert_near(areas_of(page)[0], [150, 110, 400, 240])
+    # Beside the corner, as fingers are.
+    swipe(page, (560, 360), (610, 160))
+    assert_near(areas_of(page)[0], [150, 110, 450, 40])
+    assert page.evaluate("scrollY") == scrolled, "the page moved under the finger"
 
 
 def test_without_javascript_areas_are_added_and_removed_by_the_form(

@@ -1,6 +1,7 @@
 """One real openQA for all tests of the group, and jobs that its worker runs one after the other."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,9 @@ from tests.databases import PostgresqlServer, postgresql
 from tests.openqa.instance import OpenQA
 
 RunJob = Callable[..., int]
+
+LAST = 4000
+"""Characters of a log that tell why a test failed."""
 
 __all__ = ["openqa", "own_job", "paused_job", "postgresql", "run_job", "worker"]
 
@@ -39,6 +43,19 @@ class Worker:
         if self._running is not None:
             self._openqa.end_job(self._running)
         self._running, self._is_paused = None, False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Iterator[None]:
+    """Shows with a failure what isotovideo, its worker and devmode have logged."""
+    report: Any = yield
+    if report.failed and "openqa" in item.funcargs:
+        openqa: OpenQA = item.funcargs["openqa"]
+        report.sections.append(("isotovideo", openqa.job_log()[-LAST:]))
+        report.sections.append(("worker", openqa.log("worker")[-LAST:]))
+    if report.failed and "devmode" in item.funcargs:
+        report.sections.append(("devmode", item.funcargs["devmode"].log[-LAST:]))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -197,6 +197,11 @@ class OpenQA:
     def log(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text(errors="replace")
 
+    def job_log(self) -> str:
+        """What isotovideo has logged of the last job."""
+        log = self.pool / "autoinst-log.txt"
+        return log.read_text(errors="replace") if log.exists() else ""
+
     def request(self, method: str, path: str, **form: str | int) -> Any:
         """Ask the API with the administrator's key and return its JSON."""
         body = urllib.parse.urlencode(form).encode() if form else None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, MetaData, Table, select, text, types
 from sqlalchemy.types import TypeEngine
@@ -25,9 +26,8 @@ A_CONTROLLED_JOB = (
 )
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[None]:
-    app = create_app(
+def app_with(database_url: str) -> Flask:
+    return create_app(
         Settings(
             database_url=database_url,
             secret_key="only for tests",
@@ -35,7 +35,11 @@ def database(database_url: str) -> Iterator[None]:
             host="here",
         )
     )
-    with app.app_context():
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[None]:
+    with app_with(database_url).app_context():
         yield
 
 
@@ -109,6 +113,17 @@ def test_tables_of_a_newer_devmode_are_refused_with_a_sentence() -> None:
         upgrade()
     url = db.engine.url.render_as_string(hide_password=False)
     assert "newer devmode" in (newer_schema_at(url) or "")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///{}/nowhere/devmode.sqlite", "postgresql+psycopg://nobody@/none?host={}"]
+)
+def test_an_upgrade_of_a_database_out_of_reach_ends_with_a_sentence(
+    url: str, tmp_path: Path
+) -> None:
+    app = app_with(url.format(tmp_path))
+    with app.app_context(), pytest.raises(SystemExit, match="can't be reached: "):
+        upgrade()
 
 
 def test_a_database_that_is_new_or_out_of_reach_is_not_called_newer(tmp_path: Path) -> None:
