@@ -116,9 +116,7 @@ def streaming(openqa_id: int) -> Response:
         return event_stream([b"retry: %d\n\n" % UNKNOWN_MS])
     if job.state is JobState.ENDED:
         abort(404, description="The job has ended: there are no pictures of it any more.")
-    pictures = follow(visitor(), [job.id], _nothing, Audience.SCREEN, show=_picture)
-    pictures.call_on_close(devmode().workers.watched(job))
-    return pictures
+    return follow(visitor(), [job.id], _nothing, Audience.SCREEN, show=_picture)
 
 
 @blueprint.post("/api/v1/jobs/<int:openqa_id>/upload_progress")

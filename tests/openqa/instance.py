@@ -85,6 +85,8 @@ class OpenQA:
             "OPENQA_UPLOAD_DELAY": "1",
             # A worker that uses a connection just when the web UI closes it hangs now and then.
             "MOJO_KEEP_ALIVE_TIMEOUT": "600",
+            # One that looks up names in threads (Net::DNS::Native) ends itself now and then.
+            "MOJO_NO_NNR": "1",
             # Where the web UI keeps what is live of a job.
             "TMPDIR": str(folder / "tmp"),
             # A worker ends whatever is in the control group of its job, which has the job's number:
