@@ -49,9 +49,6 @@ from devmode.web.websocket import Gone, Taken, Websocket, websocket_of
 
 blueprint = Blueprint("livehandler", __name__, url_prefix="/liveviewhandler")
 
-PING_S = 25.0
-"""Less than a proxy waits, and noticed sooner than nobody's writing would be."""
-
 UNKNOWN_MS = 2000
 """When to ask again for the pictures of a job that devmode does not know, or not yet."""
 
@@ -217,8 +214,7 @@ class _Tab:
         """Tell what is new; return the code to close with."""
         subscription, authorised_at = self.subscription, time.monotonic()
         while not admission.draining.is_set():
-            if not subscription.ready.wait(PING_S):
-                self.websocket.ping()
+            subscription.ready.wait(AUTHORISED_FOR_S / 3)
             if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
                 authorised_at = time.monotonic()
                 subscription.signed_out |= admission.is_over(self.parts, self.visitor)

@@ -19,8 +19,9 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-SILENCE_S = 60.0
-"""How long a browser may take no byte, or send none: it answers our pings."""
+SILENCE_S = 25.0
+"""How long a browser may take no byte; who has sent none for so long is pinged, and after as long
+again is gone. A page that only watches never speaks, and proxies cut what is silent for 60 s."""
 LARGEST_MESSAGE = 64 << 10
 TOO_BIG, PROTOCOL_ERROR = 1009, 1002
 
@@ -48,12 +49,8 @@ class Websocket:
         """Send a text frame; raise `Gone`."""
         self._say(TextMessage(text))
 
-    def ping(self) -> None:
-        """Have the other side show that it is there; raise `Gone`."""
-        self._say(Ping())
-
     def messages(self) -> Iterator[str]:
-        """Return the other side's messages, until it closes or is gone."""
+        """Return the other side's messages, until it closes or is gone; may raise `Gone`."""
         parts: list[str | bytes | bytearray] = []
         size = 0
         for event in self._events():
@@ -97,13 +94,21 @@ class Websocket:
                 raise Gone from error
 
     def _events(self) -> Iterator[Event]:
+        pinged = False
         while True:
             try:
                 data = self._connection.recv(LARGEST_MESSAGE)
+            except TimeoutError:
+                if pinged:
+                    return
+                pinged = True
+                self._say(Ping())
+                continue
             except OSError:
                 return
             if not data:
                 return
+            pinged = False
             try:
                 self._protocol.receive_data(data)
                 yield from self._protocol.events()

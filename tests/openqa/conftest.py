@@ -55,6 +55,9 @@ def pytest_runtest_makereport(item: pytest.Function) -> Iterator[None]:
         report.sections.append(("worker", openqa.log("worker")[-LAST:]))
     if report.failed and "devmode" in item.funcargs:
         report.sections.append(("devmode", item.funcargs["devmode"].log[-LAST:]))
+    if report.failed and "world" in item.funcargs:
+        for gunicorn in item.funcargs["world"].gunicorns:
+            report.sections.append((f"devmode at {gunicorn.port}", gunicorn.log[-LAST:]))
     return report
 
 

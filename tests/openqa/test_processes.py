@@ -133,7 +133,8 @@ def test_a_session_is_kept_when_the_worker_of_its_websocket_dies(
     again = olivia.controls(job)
     again.hear_data(developer_session_is_yours=True, developer_session_tab_count=2)
     again.send(cmd="set_pause_at_test", name="boot-choose_entry")
-    second.hear_data(set_pause_at_test="boot-choose_entry")
+    for each in (again, second):
+        each.hear_data(set_pause_at_test="boot-choose_entry")
     second.send(cmd="resume_test_execution", options={})
     for each in (again, second, watching):
         each.hear_data(paused=1, reason="reached module boot-choose_entry")

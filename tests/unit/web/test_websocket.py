@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from wsproto import ConnectionType
@@ -10,6 +11,7 @@ from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
+from devmode.web import websocket as websockets
 from devmode.web.websocket import LARGEST_MESSAGE, Gone, Websocket
 
 HEADERS = [
@@ -46,8 +48,11 @@ class Client:
         return self.hear()
 
 
+Pair = tuple[Websocket, Client]
+
+
 @pytest.fixture
-def pair() -> Iterator[tuple[Websocket, Client]]:
+def pair() -> Iterator[Pair]:
     ours, theirs = socket.socketpair()
     client = Client(theirs)
     websocket = Websocket(ours, HEADERS, "/")
@@ -58,7 +63,7 @@ def pair() -> Iterator[tuple[Websocket, Client]]:
     theirs.close()
 
 
-def test_a_handshake_is_answered(pair: tuple[Websocket, Client]) -> None:
+def test_a_handshake_is_answered(pair: Pair) -> None:
     _websocket, client = pair
     assert client.answer.startswith(b"HTTP/1.1 101 ")
     # The answer to this key in RFC 6455, section 1.3.
@@ -71,7 +76,7 @@ def test_a_request_that_is_no_handshake_is_refused() -> None:
         Websocket(ours, HEADERS[:1], "/")
 
 
-def test_messages_arrive_whole_both_ways(pair: tuple[Websocket, Client]) -> None:
+def test_messages_arrive_whole_both_ways(pair: Pair) -> None:
     websocket, client = pair
     messages = websocket.messages()
     client.send(TextMessage("one", message_finished=False))
@@ -84,7 +89,7 @@ def test_messages_arrive_whole_both_ways(pair: tuple[Websocket, Client]) -> None
     assert heard.data == "answer"
 
 
-def test_pings_are_answered_between_messages(pair: tuple[Websocket, Client]) -> None:
+def test_pings_are_answered_between_messages(pair: Pair) -> None:
     websocket, client = pair
     client.send(Ping(b"there?"))
     client.send(TextMessage("next"))
@@ -92,7 +97,43 @@ def test_pings_are_answered_between_messages(pair: tuple[Websocket, Client]) -> 
     assert client.hear() == Pong(b"there?")
 
 
-def test_a_large_message_is_sent_whole(pair: tuple[Websocket, Client]) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websockets, "SILENCE_S", 0.05)
+
+
+@contextmanager
+def received(websocket: Websocket) -> Iterator[list[str]]:
+    """Receives in the background; in the end the other side has to be gone."""
+    messages: list[str] = []
+    receiving = threading.Thread(target=lambda: messages.extend(websocket.messages()))
+    receiving.start()
+    yield messages
+    receiving.join(5)
+    assert not receiving.is_alive()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_only_listens_is_pinged_and_stays(pair: Pair) -> None:
+    websocket, client = pair
+    with received(websocket) as messages:
+        for _ in range(3):
+            ping = client.hear()
+            assert isinstance(ping, Ping)
+            client.send(ping.response())
+        client.send(TextMessage("still here"))
+        client.send(CloseConnection(1000))
+    assert messages == ["still here"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_does_not_answer_a_ping_is_gone(pair: Pair) -> None:
+    websocket, client = pair
+    with received(websocket):
+        assert isinstance(client.hear(), Ping)
+
+
+def test_a_large_message_is_sent_whole(pair: Pair) -> None:
     websocket, client = pair
     text = "x" * (4 << 20)
     sending = threading.Thread(target=websocket.send, args=[text])
@@ -106,7 +147,7 @@ def test_a_large_message_is_sent_whole(pair: tuple[Websocket, Client]) -> None:
     assert read == len(text)
 
 
-def test_what_is_too_large_ends_the_websocket(pair: tuple[Websocket, Client]) -> None:
+def test_what_is_too_large_ends_the_websocket(pair: Pair) -> None:
     websocket, client = pair
     for _part in range(2):
         client.send(TextMessage("x" * (LARGEST_MESSAGE // 2 + 1), message_finished=False))
@@ -114,7 +155,7 @@ def test_what_is_too_large_ends_the_websocket(pair: tuple[Websocket, Client]) ->
     assert client.hear() == CloseConnection(1009, "")
 
 
-def test_nonsense_ends_the_websocket(pair: tuple[Websocket, Client]) -> None:
+def test_nonsense_ends_the_websocket(pair: Pair) -> None:
     websocket, client = pair
     client.connection.sendall(b"\xff" * 10)
     assert list(websocket.messages()) == []
@@ -122,14 +163,14 @@ def test_nonsense_ends_the_websocket(pair: tuple[Websocket, Client]) -> None:
         websocket.send("too late")
 
 
-def test_a_goodbye_is_answered(pair: tuple[Websocket, Client]) -> None:
+def test_a_goodbye_is_answered(pair: Pair) -> None:
     websocket, client = pair
     client.send(CloseConnection(1000))
     assert list(websocket.messages()) == []
     assert isinstance(client.hear(), CloseConnection)
 
 
-def test_who_is_gone_hears_nothing_more(pair: tuple[Websocket, Client]) -> None:
+def test_who_is_gone_hears_nothing_more(pair: Pair) -> None:
     websocket, client = pair
     client.connection.close()
     assert list(websocket.messages()) == []
