@@ -235,6 +235,8 @@ def give_up(job_id: int, body: schemas.Act) -> schemas.Answer:
 )
 def make_needle(job_id: int, body: schemas.NewNeedle) -> schemas.Answer:
     """Save a needle, which isotovideo loads when a screen mismatch is resumed."""
+    # Whoever does not control the job is told that first, not what the test does.
+    devmode().sessions.controlled(job_id, visitor())
     view = devmode().feed.view_for_page(job_id)
     screenshot = body.screenshot or devmode().drafts.mismatch(view).screenshot
     needle = msgspec.convert(body, Needle, from_attributes=True)

@@ -32,8 +32,10 @@ def test_a_needle_of_the_mismatch_matches_when_the_test_is_resumed(
 
 
 def test_without_a_mismatch_a_screenshot_has_to_be_named(
-    controlled_job: Watched, program: Program
+    controlled_job: Watched, program: Program, other_program: Program
 ) -> None:
+    refused = other_program.is_refused("POST", controlled_job, "needles", **NEEDLE)
+    assert refused == (403, "not_session_owner")
     assert program.is_refused("POST", controlled_job, "needles", **NEEDLE) == (
         409,
         "state_changed",
