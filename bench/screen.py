@@ -1,16 +1,20 @@
 """Measures what a picture of the SUT's screen costs on its way to the viewers.
 
-    .venv/bin/python bench/screen.py [--viewers 1 50 100] [--fetch] [--seconds 15]
+    script/bench screen [--viewers 1 50 100] [--fetch] [--seconds 15]
 
-A gunicorn with one worker watches one pool directory, in which this program plays isotovideo: it
-writes two pictures a second and points `last.png` to each. Viewers are event streams of one
-process, all on the loopback. Delay: from the moment before the link is set to the moment when a
-viewer has the last byte. CPU: of the gunicorn worker, per delivered picture, less what it uses with
-the same viewers and no pictures. With `--fetch` a viewer also gets each picture by its URL, as it
-would if the stream only announced pictures.
+Two pictures a second. For devmode, a gunicorn with one worker, they are written and `last.png` is
+pointed to each, as isotovideo does; then for openQA's web UI with its three processes they are sent
+to its API, as its worker does because somebody looks: once a second at most, and only then, so how
+long the worker takes comes on top. Viewers are event streams of one process, all on the loopback.
+
+Delay: from the moment before the link is set, or openQA's API asked, to the moment when a viewer
+has the last byte. CPU: of all processes that serve, per delivered picture, less what they use with
+the same viewers and no pictures. With `--fetch` a viewer of devmode also gets each picture by its
+URL, as it would if the stream only announced pictures.
 """
 
 import argparse
+import base64
 import contextlib
 import http.client
 import json
@@ -18,65 +22,85 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.chromium.server import Server  # noqa: E402 - from the checkout
+from bench.developer import Developer
+from bench.openqajobs import openqa_in, tell_of_jobs
+from bench.processes import ROOT, Gunicorn, cpu_s
+from tests.openqa.instance import OpenQA, signed
 
 PAUSE_S = 0.5
+SETTLED_S = 2.0
 PICTURE = ROOT / "demo" / "distribution" / "needles" / "grub-menu.png"
-TICK = os.sysconf("SC_CLK_TCK")
 
 
-class Pool:
-    """A pool directory with a process in it, which passes for isotovideo."""
+@dataclass(frozen=True)
+class Source:
+    """Whoever streams pictures to viewers."""
 
-    def __init__(self, directory: Path, picture: bytes) -> None:
-        self.directory = directory
-        self.picture = picture
-        (directory / "qemuscreenshot").mkdir(parents=True)
-        self.process = subprocess.Popen(["sleep", "600"], cwd=directory)
-        (directory / "vars.json").write_text(json.dumps({"JOBTOKEN": "bench", "NAME": "bench"}))
-        (directory / "os-autoinst.pid").write_text(str(self.process.pid))
+    name: str
+    show: Callable[[bytes, int], float]
+    """Gives it a picture with a number; returns the moment before it could be seen."""
+    address: str
+    path: str
+    headers: dict[str, str]
+    begins: bytes
+    """How a line of the stream begins that holds a picture."""
+    cpu_s: Callable[[], float]
 
-    def show(self, number: int) -> float:
-        """Write one picture and return the moment before it can be seen."""
-        folder = self.directory / "qemuscreenshot"
-        name = f"{2000000000 + number}.1.png"
-        (folder / name).write_bytes(self.picture)
-        (folder / "last.png").unlink(missing_ok=True)
-        shown_at = time.time()
-        (folder / "last.png").symlink_to(name)
-        return shown_at
+
+def point(folder: Path, picture: bytes, number: int) -> float:
+    """Write a picture and point the link to it."""
+    name = _name(number)
+    (folder / name).write_bytes(picture)
+    (folder / "last.png").unlink(missing_ok=True)
+    shown_at = time.time()
+    (folder / "last.png").symlink_to(name)
+    return shown_at
+
+
+def post(openqa: OpenQA, picture: bytes, number: int) -> float:
+    """Tell openQA of a picture as the worker of job 1 does."""
+    path = "/api/v1/jobs/1/status"
+    screen = {"name": _name(number), "png": base64.encodebytes(picture).decode()}
+    body = json.dumps({"status": {"worker_id": 1, "screen": screen}}).encode()
+    headers = signed(path, openqa.key, openqa.secret) | {"Content-Type": "application/json"}
+    shown_at = time.time()
+    urllib.request.urlopen(urllib.request.Request(openqa.url + path, body, headers)).close()
+    return shown_at
+
+
+def _name(number: int) -> str:
+    return f"{2000000000 + number}.1.png"
 
 
 class Viewer:
     """One event stream; notes when it has which picture."""
 
-    def __init__(self, server: Server, cookie: str, *, fetch: bool) -> None:
-        self.address = urllib.parse.urlsplit(server.url).netloc
-        self.headers = {"Cookie": cookie}
+    def __init__(self, source: Source, *, fetch: bool) -> None:
+        self.source = source
         self.fetch = fetch
         self.seen: list[float] = []
         self.bytes = 0
-        self.connection = http.client.HTTPConnection(self.address, timeout=30)
-        self.pictures = http.client.HTTPConnection(self.address, timeout=30)
-        self.connection.request("GET", "/events?jobs=1", headers=self.headers)
-        self.stream = self.connection.getresponse()
+        connection = http.client.HTTPConnection(source.address, timeout=30)
+        connection.connect()
+        self.socket: socket.socket = connection.sock
+        self.pictures = http.client.HTTPConnection(source.address, timeout=30)
+        connection.request("GET", source.path, headers=source.headers)
+        self.stream = connection.getresponse()
         threading.Thread(target=self._read, daemon=True).start()
 
     def close(self) -> None:
         """Go away without a word, as browsers do."""
-        assert self.connection.sock is not None
-        self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
         with contextlib.suppress(http.client.HTTPException, OSError):
@@ -84,7 +108,7 @@ class Viewer:
 
     def _read_pictures(self) -> None:
         for line in iter(self.stream.readline, b""):
-            if line.startswith(b'data: {"job":1,"picture"'):
+            if line.startswith(self.source.begins):
                 self.bytes += len(line)
                 if self.fetch:
                     self._fetch(str(json.loads(line[6:])["picture"]["at"]))
@@ -93,62 +117,87 @@ class Viewer:
     def _fetch(self, version: str) -> None:
         if not self.seen:
             self.pictures.close()  # the server has closed it while there were no pictures
-        self.pictures.request("GET", f"/jobs/1/screen.png?v={version}", headers=self.headers)
+        path = f"/jobs/1/screen.png?v={version}"
+        self.pictures.request("GET", path, headers=self.source.headers)
         self.bytes += len(self.pictures.getresponse().read())
 
 
-def sign_in(server: Server) -> str:
-    """Sign a viewer in and return the cookie."""
-    address = urllib.parse.urlsplit(server.url).netloc
-    connection = http.client.HTTPConnection(address)
-    connection.request("GET", "/sign-in")
-    form = connection.getresponse()
-    cookie = (form.getheader("Set-Cookie") or "").partition(";")[0]
-    token = form.read().decode().split('name="csrf_token" value="')[1].split('"')[0]
-    fields = {"csrf_token": token, "name": "bench", "role": "viewer", "code": server.start_code}
-    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", "/sign-in", urllib.parse.urlencode(fields), headers)
-    answer = connection.getresponse()
-    answer.read()
-    return (answer.getheader("Set-Cookie") or "").partition(";")[0]
+@contextlib.contextmanager
+def devmode(folder: Path) -> Iterator[Source]:
+    """Serve a pool directory with a process in it, which passes for isotovideo."""
+    pool = folder / "pools" / "1"
+    (pool / "qemuscreenshot").mkdir(parents=True)
+    isotovideo = subprocess.Popen(["/bin/sleep", "3600"], cwd=pool)
+    (pool / "vars.json").write_text(json.dumps({"JOBTOKEN": "bench", "NAME": "bench-0"}))
+    (pool / "os-autoinst.pid").write_text(str(isotovideo.pid))
+    try:
+        with Gunicorn(folder, folder / "pools") as gunicorn:
+            viewer = Developer(gunicorn.address, "viewer")
+            viewer.job_ids(1)
+            yield Source(
+                "devmode",
+                partial(point, pool / "qemuscreenshot"),
+                gunicorn.address,
+                "/events?jobs=1",
+                {"Cookie": viewer.cookie},
+                b'data: {"job":1,"picture"',
+                gunicorn.cpu_s,
+            )
+    finally:
+        isotovideo.kill()
+        isotovideo.wait()
 
 
-def worker_of(server: Server) -> int:
-    assert server._process is not None
-    pid = server._process.pid
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+@contextlib.contextmanager
+def openqa(folder: Path) -> Iterator[Source]:
+    """Serve a job that openQA believes to run."""
+    uploads = folder / "uploads"
+    uploads.mkdir()
+    with openqa_in(folder) as instance:
+        tell_of_jobs(instance, 1, {"WORKER_TMPDIR": [str(uploads)]})
+        yield Source(
+            "openQA's web UI",
+            partial(post, instance),
+            instance.url.removeprefix("http://"),
+            "/tests/1/streaming",
+            {},
+            b"data: data:image/png",
+            lambda: _of_all(instance.pid_of("openqa")),
+        )
 
 
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+def _of_all(pid: int) -> float:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(cpu_s, [pid, *map(int, children)]))
 
 
-def measure(server: Server, pool: Pool, options: argparse.Namespace, count: int) -> dict[str, Any]:
+def measure(source: Source, options: argparse.Namespace, count: int) -> dict[str, Any]:
     """Play pictures to `count` viewers and return the figures."""
-    cookie = sign_in(server)
-    viewers = [Viewer(server, cookie, fetch=options.fetch) for _ in range(count)]
-    time.sleep(2)
+    fetch = options.fetch and source.name == "devmode"
+    picture = options.picture.read_bytes()
+    source.show(picture, 0)
+    viewers = [Viewer(source, fetch=fetch) for _ in range(count)]
+    time.sleep(SETTLED_S)
     for viewer in viewers:
         viewer.seen.clear()
         viewer.bytes = 0
-    worker = worker_of(server)
-    idle = cpu_s(worker)
+    before = source.cpu_s()
     time.sleep(options.seconds)
-    idle = cpu_s(worker) - idle
-    before, shown = cpu_s(worker), []
-    began = time.time()
-    while time.time() - began < options.seconds:
-        shown.append(pool.show(int(time.time() * 10)))
+    idle = source.cpu_s() - before
+    before, shown = source.cpu_s(), []
+    ends_at = time.monotonic() + options.seconds
+    while time.monotonic() < ends_at:
+        shown.append(source.show(picture, int(time.time() * 10)))
         time.sleep(PAUSE_S)
-    used = cpu_s(worker) - before
-    time.sleep(0.5)
+    used = source.cpu_s() - before
+    time.sleep(PAUSE_S)
     seen = [at for viewer in viewers for at in viewer.seen]
     delays = [at - max(moment for moment in shown if moment <= at) for at in seen]
     for viewer in viewers:
         viewer.close()
     delivered = len(delays)
     return {
+        "by": source.name,
         "viewers": count,
         "pictures": len(shown),
         "delivered": delivered,
@@ -162,24 +211,18 @@ def measure(server: Server, pool: Pool, options: argparse.Namespace, count: int)
 
 def main() -> None:
     """Measure with each number of viewers and print a line of JSON for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/bench screen", description=__doc__)
     parser.add_argument("--viewers", type=int, nargs="+", default=[1, 50, 100])
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--fetch", action="store_true")
     parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
-    os.environ["DEVMODE_STREAMS_PER_LOGIN"] = "1000"
-    folder = Path(tempfile.mkdtemp())
-    server = Server(folder)
-    pool = Pool(folder / "pools" / "1", options.picture.read_bytes())
-    server.start()
-    try:
-        for count in options.viewers:
-            print(json.dumps(measure(server, pool, options, count)), flush=True)
-            time.sleep(12)
-    finally:
-        server.kill()
-        pool.process.kill()
+    print(json.dumps({"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}), flush=True)
+    for serve in (devmode, openqa):
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        with folder as path, serve(Path(path)) as source:
+            for count in options.viewers:
+                print(json.dumps(measure(source, options, count)), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from bench import viewing
 from bench.commandservers import CommandServer
 from bench.developer import Developer
+from bench.openqajobs import tell_of_jobs
 from bench.processes import Child, Gunicorn, cpu_s, memory_kb
 from bench.viewing import Request
 from tests.openqa.instance import OpenQA
@@ -84,31 +85,13 @@ class Livehandler:
         self._openqa.stop_service(self.SERVICE)
 
     def _tell_of(self, pools: list[Path]) -> None:
-        """Fill the tables that the livehandler reads, as a scheduler and workers would."""
+        """Fill the tables that the livehandler reads."""
         servers = [CommandServer.of(pool) for pool in pools]
         properties = {
             "JOBTOKEN": [server.token for server in servers],
             "CMD_SRV_URL": [f"http://localhost:{port}/{token}" for port, token in servers],
         }
-        self._openqa.execute("TRUNCATE jobs, workers CASCADE")
-        self._openqa.execute(
-            "INSERT INTO workers (id, host, instance, t_created, t_updated)"
-            " SELECT n, '127.0.0.1', n, now(), now() FROM generate_series(1, %s) AS n",
-            (len(servers),),
-        )
-        self._openqa.execute(
-            "INSERT INTO jobs"
-            " (id, state, test, assigned_worker_id, t_started, t_created, t_updated)"
-            " SELECT id, 'running', 'bench', id, now(), now(), now() FROM workers"
-        )
-        self._openqa.execute("UPDATE workers SET job_id = id")
-        for key, values in properties.items():
-            self._openqa.execute(
-                "INSERT INTO worker_properties (worker_id, key, value, t_created, t_updated)"
-                " SELECT n, %s, value, now(), now()"
-                " FROM unnest(%s::text[]) WITH ORDINALITY AS found (value, n)",
-                (key, values),
-            )
+        tell_of_jobs(self._openqa, len(servers), properties)
 
 
 class Devmode:

@@ -1,6 +1,6 @@
 """Measures whether a tab that shows a busy log grows.
 
-    .venv/bin/python -m bench.tab [--minutes 6] [--per-second 200]
+    script/bench tab [--minutes 6] [--per-second 200]
 
 A gunicorn with one worker, one simulated job whose log gets so many lines a second, and a Chromium
 that follows it. Once a minute, after a collection of garbage: the size of the heap of its scripts,
@@ -19,7 +19,7 @@ BATCHES_PER_S = 10
 
 def main() -> None:
     """Write, follow, and print a line a minute."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/bench tab", description=__doc__)
     parser.add_argument("--minutes", type=int, default=6)
     parser.add_argument("--per-second", type=int, default=200)
     options = parser.parse_args()
