@@ -17,6 +17,7 @@ import json
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,7 @@ def main() -> None:
         visits: dict[str, list[dict[str, float]]] = {view.name: [] for view in views}
         for _ in range(options.runs + 1):
             for view in views:
+                time.sleep(SETTLED_MS / 1000)  # what the visit before left to do is done
                 visits[view.name].append(visit(on.browser, view))
     for name, (_first, *counted) in visits.items():
         figures = {key: round(statistics.median(v[key] for v in counted), 2) for key in counted[0]}
