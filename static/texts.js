@@ -12,6 +12,7 @@ class Text {
   constructor(box) {
     this.box = box;
     this.lines = box.querySelector(".lines");
+    this.lines.classList.add("laid-out");
     this.note = document.getElementById("panel-note");
     this.button = document.querySelector("#panel .follow");
     this.characters = this.lines.textContent.length;
