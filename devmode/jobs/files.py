@@ -54,10 +54,8 @@ def contents(directory: int, name: str, most: int) -> bytes | None:
             raise
         return None
     try:
-        if os.fstat(descriptor).st_size > most:
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most)
+        size = os.fstat(descriptor).st_size
+        return os.read(descriptor, size) if size <= most else None
     finally:
         os.close(descriptor)
 

@@ -26,13 +26,15 @@ RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
 LONGEST_FAILURE: Final = 200
 SETTLED_S: Final = 1.0
+_NOTHING: Final = (0, 0, 0)
+"""The version of what is not there."""
 
 
 class UnreadablePool(Exception):
     """The pool directory can't be read, for a reason that a person should know."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Isotovideo:
     """The main process of a job, told apart from a later one of the same pid by its start."""
 
@@ -41,7 +43,7 @@ class Isotovideo:
     """Clock ticks since boot, from `/proc/PID/stat`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModuleResult:
     """What a module has told of itself: at its end, and at each pause on a mismatch."""
 
@@ -51,7 +53,7 @@ class ModuleResult:
     """Changes with every telling."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScheduledModule:
     """One line of `test_order.json`, with its result if it has one."""
 
@@ -65,7 +67,7 @@ class ScheduledModule:
         return self.told.result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PoolReading:
     """What a pool directory says about its job."""
 
@@ -92,28 +94,48 @@ class PoolReading:
     """Why isotovideo gave up, if it has ended and did."""
 
 
-@dataclass
-class Schedule:
-    """The test modules as earlier readings of the same job found them."""
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What `vars.json` and, of a job of openQA's worker, `job.json` say."""
 
+    token: JobToken
+    name: str
+    port: int
+    vnc: int
+    openqa_id: int | None
+    worker_id: int | None
+    no_video: bool
+    time_limit_s: int | None
+
+
+Version = tuple[int, int, int]
+
+
+@dataclass
+class Known:
+    """What earlier readings of the same job found; versions are of the moment of the reading.
+
+    A version is None if what was read may have changed meanwhile.
+    """
+
+    settings: _Settings | None = None
+    settings_version: tuple[Version, Version] | None = None
     modules: tuple[ScheduledModule, ...] = ()
-    version: tuple[int, int] | None = None
-    """Of the folder of results when they were read; None if it may have changed meanwhile."""
+    modules_version: Version | None = None
     results: dict[str, ModuleResult] = field(default_factory=dict)
 
 
-def read_pool(directory: Path, schedule: Schedule | None = None) -> PoolReading | None:
+def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None:
     """Read a pool directory; None while it holds no job.
 
-    What `schedule` has from earlier readings is not read again while it is the same: most of the
-    time would go there. Raises `UnreadablePool`.
+    What is `known` from earlier readings is not read again while it is the same: most of the time
+    would go there. Raises `UnreadablePool`.
     """
+    known = known or Known()
     try:
         with opened(directory) as pool:
-            settings = json_contents(pool, "vars.json", LARGE)
-            if not isinstance(settings, dict):
-                return None
-            return _reading(directory, pool, settings, schedule or Schedule())
+            settings = _settings(directory, pool, known)
+            return _reading(pool, settings, known) if settings else None
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
@@ -125,7 +147,7 @@ def read_pool(directory: Path, schedule: Schedule | None = None) -> PoolReading 
 def is_running(directory: Path, process: Isotovideo) -> bool:
     """Whether that very process still works in the pool directory, as far as can be told."""
     try:
-        return _isotovideo(directory, process.pid) == process
+        return _works_in(directory, process)
     except OSError:
         return True
 
@@ -141,7 +163,7 @@ def terminate(directory: Path, process: Isotovideo) -> None:
     except ProcessLookupError:
         raise JobNotRunning("The job has ended already.") from None
     try:
-        if _isotovideo(directory, process.pid) != process:
+        if not _works_in(directory, process):
             raise JobNotRunning("The job has ended already.")
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
     except PermissionError:
@@ -153,59 +175,84 @@ def terminate(directory: Path, process: Isotovideo) -> None:
         os.close(descriptor)
 
 
-def _reading(
-    directory: Path, pool: int, settings: dict[str, Any], schedule: Schedule
-) -> PoolReading:
+def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
+    versions = _version(pool, "vars.json"), _version(pool, "job.json")
+    version = (versions[0], versions[1]) if versions[0] and versions[1] else None
+    if version is None or version != known.settings_version:
+        known.settings = _read_settings(directory, pool)
+        known.settings_version = version
+    return known.settings
+
+
+def _read_settings(directory: Path, pool: int) -> _Settings | None:
+    settings = json_contents(pool, "vars.json", LARGE)
+    if not isinstance(settings, dict):
+        return None
     try:
         token = JobToken(str(settings.get("JOBTOKEN") or ""))
     except ValueError as error:
         raise UnreadablePool(f"its job token can't be used: {error}") from error
-    status = json_contents(pool, "autoinst-status.json", SMALL)
     job = json_contents(pool, "job.json", LARGE)
     job = job if isinstance(job, dict) else {}
-    modules = _modules(pool, schedule)
-    status = status if isinstance(status, dict) else {}
-    process = _process(directory, pool)
-    return PoolReading(
+    return _Settings(
         token=token,
         # No database keeps a NUL.
         name=str(settings.get("NAME") or directory.name).replace("\0", "")[:255],
         port=_port(settings.get("QEMUPORT"), DEFAULT_QEMUPORT) + 1,
         vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
+        openqa_id=_integer(job.get("id")),
+        worker_id=_integer(settings.get("WORKER_ID")),
+        no_video=_is_true(settings.get("NOVIDEO")),
+        time_limit_s=_time_limit(settings, job),
+    )
+
+
+def _reading(pool: int, settings: _Settings, known: Known) -> PoolReading:
+    status = json_contents(pool, "autoinst-status.json", SMALL)
+    status = status if isinstance(status, dict) else {}
+    modules = _modules(pool, known)
+    process = _process(pool)
+    return PoolReading(
+        token=settings.token,
+        name=settings.name,
+        port=settings.port,
+        vnc=settings.vnc,
         started_at=_started_at(pool),
         process=process,
         modules=modules,
         current_module=_full_name(status.get("current_test"), modules),
-        openqa_id=_integer(job.get("id")),
-        worker_id=_integer(settings.get("WORKER_ID")),
+        openqa_id=settings.openqa_id,
+        worker_id=settings.worker_id,
         paused=_reason(status.get("test_execution_paused")),
-        no_video=_is_true(settings.get("NOVIDEO")),
-        machine_gone=_machine_is_gone(directory, pool),
-        time_limit_s=_time_limit(settings, job),
+        no_video=settings.no_video,
+        machine_gone=_machine_is_gone(pool),
+        time_limit_s=settings.time_limit_s,
         failure=_failure(pool) if process is None else None,
     )
 
 
-def _modules(pool: int, schedule: Schedule) -> tuple[ScheduledModule, ...]:
-    version = _results_version(pool)
-    if version is None or version != schedule.version:
-        schedule.modules = _read_modules(pool, schedule.results)
-        schedule.version = version
-    return schedule.modules
+def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
+    version = _version(pool, "testresults")
+    if version is None or version != known.modules_version:
+        known.modules = _read_modules(pool, known.results)
+        known.modules_version = version
+    return known.modules
 
 
-def _results_version(pool: int) -> tuple[int, int] | None:
-    """Tell the folder of results from what it will be after any change in it.
+def _version(pool: int, name: str) -> Version | None:
+    """Tell a file, or a folder of files, from what it will be after any change.
 
-    isotovideo renames into place whatever it writes there (bmwqemu.pm). Clocks of file systems are
-    coarse: what changed just now may change again within the same tick.
+    isotovideo renames into place whatever it writes into the folder of results (bmwqemu.pm). Clocks
+    of file systems are coarse: what changed just now may change again within the same tick.
     """
     try:
-        facts = os.stat("testresults", dir_fd=pool, follow_symlinks=False)
+        facts = os.stat(name, dir_fd=pool, follow_symlinks=False)
+    except FileNotFoundError:
+        return _NOTHING
     except OSError:
         return None
     settled = facts.st_mtime < time.time() - SETTLED_S
-    return (facts.st_ino, facts.st_mtime_ns) if settled else None
+    return (facts.st_ino, facts.st_mtime_ns, facts.st_size) if settled else None
 
 
 def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:
@@ -254,15 +301,15 @@ def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None
     return next((f"{m.category}-{m.name}" for m in modules if m.name == current), None)
 
 
-def _process(directory: Path, pool: int) -> Isotovideo | None:
+def _process(pool: int) -> Isotovideo | None:
     pid = _pid(pool, "os-autoinst.pid")
-    return _isotovideo(directory, pid) if pid is not None else None
+    return _isotovideo(pool, pid) if pid is not None else None
 
 
-def _machine_is_gone(directory: Path, pool: int) -> bool:
+def _machine_is_gone(pool: int) -> bool:
     """Whether there was a QEMU, and it has ended; other backends leave no trace of theirs."""
     pid = _pid(pool, "qemu.pid")
-    return pid is not None and _isotovideo(directory, pid) is None
+    return pid is not None and _isotovideo(pool, pid) is None
 
 
 def _failure(pool: int) -> str | None:
@@ -294,19 +341,28 @@ def _time_limit(settings: dict[str, Any], job: dict[str, Any]) -> int | None:
     return DEFAULT_TIME_LIMIT_S if "id" in job else None
 
 
-def _isotovideo(directory: Path, pid: int) -> Isotovideo | None:
+def _works_in(directory: Path, process: Isotovideo) -> bool:
+    try:
+        with opened(directory) as pool:
+            return _isotovideo(pool, process.pid) == process
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _isotovideo(pool: int, pid: int) -> Isotovideo | None:
     """Believe a pid only if that process works in the pool directory and isn't a zombie."""
     try:
-        if not os.path.samefile(f"/proc/{pid}/cwd", directory):
+        if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(pool)):
             return None
-        stat_line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat_line = file.read()
     except OSError as error:
         if is_exhaustion(error):
             raise
         return None
     # The process' name may hold spaces and parentheses; the fields proper follow the last one.
-    fields = stat_line.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else Isotovideo(pid, int(fields[19]))
+    fields = stat_line.rpartition(b")")[2].split()
+    return None if fields[0] in b"ZX" else Isotovideo(pid, int(fields[19]))
 
 
 def _started_at(pool: int) -> float:

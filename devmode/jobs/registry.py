@@ -23,8 +23,8 @@ from devmode.jobs.breath import breathe
 from devmode.jobs.job import NOWHERE, Job, JobState, Module
 from devmode.jobs.openqa import OPENQA, OPENQA_JOB, hash_of, summary
 from devmode.jobs.pool import (
+    Known,
     PoolReading,
-    Schedule,
     ScheduledModule,
     UnreadablePool,
     is_running,
@@ -47,11 +47,12 @@ class _Run:
 
     token_hash: str
     job: Job
-    schedule: Schedule
+    known: Known
+    reading: PoolReading
 
     def is_told_by(self, reading: PoolReading) -> bool:
         """Whether a reading is of this very run: a hand-started isotovideo keeps its token."""
-        same = (self.token_hash, self.job.process) == (hash_of(reading.token), reading.process)
+        same = (self.reading.token, self.job.process) == (reading.token, reading.process)
         return same and reading.process is not None
 
 
@@ -174,7 +175,7 @@ class Registry:
             )
         if job.address is not None:
             return job.address.token
-        reading = self._read(job.pool_directory, Schedule())
+        reading = self._read(job.pool_directory, Known())
         if reading and self._rows.is_of(job_id, reading):
             return reading.token
         raise TextNotFound("The pool directory holds another job by now, or none.")
@@ -264,7 +265,7 @@ class Registry:
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)
-        reading = self._read(directory, run.schedule if run else Schedule())
+        reading = self._read(directory, run.known if run else Known())
         if run is not None and (reading is None or not run.is_told_by(reading)):
             # vars.json is missing for a moment whenever isotovideo rewrites it.
             if reading is None and _still_runs(run.job):
@@ -278,20 +279,24 @@ class Registry:
         else:
             self._go_on(run, reading)
 
-    def _read(self, directory: Path, schedule: Schedule) -> PoolReading | None:
+    def _read(self, directory: Path, known: Known) -> PoolReading | None:
         try:
-            return read_pool(directory, schedule)
+            return read_pool(directory, known)
         except UnreadablePool as error:
             self._tell_problem(directory, str(error))
             return None
 
     def _begin(self, directory: Path, reading: PoolReading) -> None:
         job = self._job(directory, reading, self._rows.enter(directory, reading))
-        self._running[directory] = _Run(hash_of(reading.token), job, Schedule())
+        self._running[directory] = _Run(hash_of(reading.token), job, Known(), reading)
         self._directories[job.id] = directory
         self._tell(job)
 
     def _go_on(self, run: _Run, reading: PoolReading) -> None:
+        # Nearly always all is as before: to compare that takes much less than to make a job of it.
+        if reading == run.reading and run.job.openqa is self._remote.known(run.job.id):
+            return
+        run.reading = reading
         job = self._job(run.job.pool_directory, reading, run.job.id)
         if job != run.job:
             run.job = job

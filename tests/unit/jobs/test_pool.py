@@ -13,9 +13,10 @@ import pytest
 from devmode.errors import JobNotRunning
 from devmode.jobs.pool import (
     Isotovideo,
-    Schedule,
+    Known,
     ScheduledModule,
     UnreadablePool,
+    is_running,
     read_pool,
     terminate,
 )
@@ -157,10 +158,10 @@ def test_results_are_read_again_only_when_something_was_renamed_into_their_folde
 ) -> None:
     results = pool / "testresults"
     write(results / "test_order.json", [{"name": "a", "category": "x"}])
-    schedule = Schedule()
+    known = Known()
 
     def modules() -> tuple[ScheduledModule, ...]:
-        reading = read_pool(pool, schedule)
+        reading = read_pool(pool, known)
         assert reading
         return reading.modules
 
@@ -181,9 +182,37 @@ def test_results_that_changed_just_now_are_read_again_as_they_may_change_in_the_
     pool: Path,
 ) -> None:
     write(pool / "testresults/test_order.json", [{"name": "a", "category": "x"}])
-    schedule = Schedule()
-    assert read_pool(pool, schedule)
-    assert schedule.version is None
+    known = Known()
+    assert read_pool(pool, known)
+    assert known.modules_version is None
+
+
+def test_settings_are_read_again_as_soon_as_they_may_be_others(pool: Path) -> None:
+    known = Known()
+
+    def name_once_written(name: str, age_s: float) -> str | None:
+        write(pool / "vars.json", {"JOBTOKEN": "Tok3n", "NAME": name})
+        written_at = time.time() - age_s
+        os.utime(pool / "vars.json", (written_at, written_at))
+        reading = read_pool(pool, known)
+        return reading.name if reading else None
+
+    assert name_once_written("first", age_s=90) == "first"
+    assert name_once_written("third", age_s=60) == "third"
+    assert name_once_written("fifth", age_s=0) == "fifth"
+    assert name_once_written("sixth", age_s=0) == "sixth"
+    (pool / "vars.json").unlink()
+    assert read_pool(pool, known) is None
+
+
+def test_settings_that_are_the_same_are_not_read_again(pool: Path) -> None:
+    known = Known()
+    settled_at = time.time() - 60
+    os.utime(pool / "vars.json", (settled_at, settled_at))
+    assert read_pool(pool, known)
+    settings = known.settings
+    assert read_pool(pool, known)
+    assert known.settings is settings
 
 
 @pytest.mark.parametrize(
@@ -231,6 +260,9 @@ def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(
     assert reading.process
     with pytest.raises(JobNotRunning):
         terminate(pool, Isotovideo(child.pid, reading.process.started - 1))
+    with pytest.raises(JobNotRunning):
+        terminate(pool / "gone", reading.process)
+    assert not is_running(pool / "gone", reading.process)
     assert child.poll() is None
     terminate(pool, reading.process)
     assert child.wait(10) == -signal.SIGTERM
