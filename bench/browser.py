@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from bench.processes import Child
 from tests.chromium.server import Server
@@ -45,12 +45,17 @@ def stage() -> Iterator[Stage]:
             sync_playwright() as playwright,
         ):
             job.line()
-            sandbox = [] if os.geteuid() else ["--no-sandbox"]
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium", args=[*sandbox, "--disable-gpu"]
-            )
+            browser = launched(playwright)
             log = pools / "0" / "autoinst-log.txt"
             yield Stage(browser, server, log, _sign_in(browser, server))
+
+
+def launched(playwright: Playwright) -> Browser:
+    """Start Debian's Chromium."""
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    return playwright.chromium.launch(
+        executable_path="/usr/bin/chromium", args=[*sandbox, "--disable-gpu"]
+    )
 
 
 def _sign_in(browser: Browser, server: Server) -> Any:
