@@ -240,7 +240,7 @@ def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
 
 
 def _version(pool: int, name: str) -> Version | None:
-    """Tell a file, or a folder of files, from what it will be after any change.
+    """Tell a file, or a folder of files, from what it will be after any change, of its mode too.
 
     isotovideo renames into place whatever it writes into the folder of results (bmwqemu.pm). Clocks
     of file systems are coarse: what changed just now may change again within the same tick.
@@ -252,7 +252,7 @@ def _version(pool: int, name: str) -> Version | None:
     except OSError:
         return None
     settled = facts.st_mtime < time.time() - SETTLED_S
-    return (facts.st_ino, facts.st_mtime_ns, facts.st_size) if settled else None
+    return (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns) if settled else None
 
 
 def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:

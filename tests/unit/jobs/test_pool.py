@@ -205,6 +205,18 @@ def test_settings_are_read_again_as_soon_as_they_may_be_others(pool: Path) -> No
     assert read_pool(pool, known) is None
 
 
+def test_settings_that_could_not_be_read_are_read_once_they_can_be(pool: Path) -> None:
+    known = Known()
+    file = pool / "vars.json"
+    file.rename(pool / "kept")
+    file.symlink_to("kept")
+    an_hour_ago = time.time() - 3600
+    os.utime(file, (an_hour_ago, an_hour_ago), follow_symlinks=False)
+    assert read_pool(pool, known) is None
+    (pool / "kept").rename(file)
+    assert read_pool(pool, known)
+
+
 def test_settings_that_are_the_same_are_not_read_again(pool: Path) -> None:
     known = Known()
     settled_at = time.time() - 60
