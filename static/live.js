@@ -6,7 +6,8 @@ import * as texts from "./texts.js";
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
 const held = new Map();
 let ticking;
-let streaming = false;
+// A stream that is about to open tells all that an answer could, and may do so before it.
+let streaming = subject !== null;
 let signingOut = false;
 
 /** A script may be lost on its way, as when a laptop changes its network; without htmx nothing of the page works. */
