@@ -14,7 +14,7 @@ from devmode.web.security import visitor
 
 NOT_CONFIRMED = "not confirmed"
 STREAM_HEADER = "Devmode-Stream"
-"""By which a page says that its stream is open (static/live.js)."""
+"""By which a page says that its stream is open, or about to open (static/live.js)."""
 
 blueprint = Blueprint("steering", __name__, url_prefix="/jobs/<int:job_id>")
 

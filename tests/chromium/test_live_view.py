@@ -67,6 +67,34 @@ def test_an_answer_that_the_stream_overtook_does_not_bring_the_past_back(
     expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
 
 
+def test_neither_does_the_answer_to_a_click_before_the_stream_was_open(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*SHORT, **PAUSED))
+    take_control(olivia)
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    expect(olivia.locator("#flash .done", has_text="Saved")).to_be_visible()
+    # Without a shared worker the tab has a stream of its own, which can be held back.
+    olivia.add_init_script("delete window.SharedWorker")
+    streams: list[Route] = []
+    olivia.route("**/events?*", lambda stream: streams.append(stream))
+
+    def be_slow(route: Route) -> None:
+        answer = route.fetch()
+        olivia.unroute("**/events?*")
+        for stream in streams:
+            stream.continue_()
+        reached = "Paused at module shell-small_steps"
+        expect(olivia.locator("#region-status")).to_contain_text(reached)
+        route.fulfill(response=answer)
+
+    olivia.reload()
+    olivia.route("**/resume", be_slow)
+    olivia.click("[data-action=resume]")
+    expect(olivia.locator("#flash .done")).to_contain_text("The test goes on")
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
+
+
 def test_a_script_that_is_lost_on_its_way_is_fetched_again(person: Person, job: StartJob) -> None:
     olivia = person("olivia", at=job(*TOUR, **PAUSED))
     lost: list[Route] = []
