@@ -1,24 +1,21 @@
 """Jobs that run as far as an openQA's database knows, without a scheduler and workers."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.databases import PostgresqlServer
 from tests.openqa.instance import OpenQA
 
 
-@contextlib.contextmanager
-def openqa_in(folder: Path) -> Iterator[OpenQA]:
-    """Serve openQA's pages, with a PostgreSQL of their own."""
-    with contextlib.ExitStack() as stack:
-        postgresql = PostgresqlServer()
-        stack.callback(postgresql.remove)
-        postgresql.start()
-        openqa = OpenQA(folder, postgresql, log_level="info")
-        stack.callback(openqa.stop)
-        openqa.start_pages()
-        yield openqa
+def start_pages(stack: contextlib.ExitStack, folder: Path) -> tuple[OpenQA, PostgresqlServer]:
+    """Start openQA's pages and a PostgreSQL for them, which end with the stack."""
+    postgresql = PostgresqlServer()
+    stack.callback(postgresql.remove)
+    postgresql.start()
+    openqa = OpenQA(folder, postgresql, log_level="info")
+    stack.callback(openqa.stop)
+    openqa.start_pages()
+    return openqa, postgresql
 
 
 def tell_of_jobs(openqa: OpenQA, count: int, properties: dict[str, list[str]]) -> None:

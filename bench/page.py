@@ -27,11 +27,12 @@ from playwright.sync_api import Browser, Page
 
 from bench.browser import stage
 from bench.commandservers import MODULES
-from bench.openqajobs import openqa_in, tell_of_jobs
+from bench.openqajobs import start_pages, tell_of_jobs
 
 LINES = 5000
 LOG = "".join(f"[debug] [pid:4711] tests/boot.pm:{n} called wait\n" for n in range(LINES))
 SETTLED_MS = 2000
+"""How long a loaded page is watched for what it still moves: no condition tells the end of that."""
 TIMES = """() => {
     const [navigation] = performance.getEntriesByType("navigation");
     const paint = performance.getEntriesByName("first-contentful-paint")[0];
@@ -66,8 +67,9 @@ def openqas_page() -> Iterator[LiveView]:
     """Start an openQA and give its page of a job."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        openqa_in(Path(folder)) as openqa,
+        contextlib.ExitStack() as stack,
     ):
+        openqa, _postgresql = start_pages(stack, Path(folder))
         uploads = Path(folder) / "uploads"
         uploads.mkdir()
         (uploads / "autoinst-log-live.txt").write_text(LOG)

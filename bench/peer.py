@@ -21,10 +21,9 @@ from statistics import median, quantiles
 
 from bench import plot
 from bench.commandservers import CommandServer
+from bench.openqajobs import start_pages
 from bench.processes import Child, lift_limits
 from bench.subjects import AT_ONCE, Devmode, Livehandler, Start, Subject
-from tests.databases import PostgresqlServer
-from tests.openqa.instance import OpenQA
 
 KINDS = ("command", "status")
 """What livehandler only passes on, and what it completes from its database."""
@@ -82,12 +81,7 @@ class Bench:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._postgresql = PostgresqlServer()
-        stack.callback(self._postgresql.remove)
-        self._postgresql.start()
-        self._openqa = OpenQA(self._new_folder(), self._postgresql, log_level="info")
-        stack.callback(self._openqa.stop)
-        self._openqa.start_pages()
+        self._openqa, self._postgresql = start_pages(stack, self._new_folder())
 
     def subjects(self, pools: Path) -> dict[str, Start]:
         """Return by name how to start each with the jobs in `pools`."""

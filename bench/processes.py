@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.children import children
+
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 START_CODE = "bench"
@@ -128,8 +130,7 @@ class Gunicorn:
     @property
     def workers(self) -> list[int]:
         """The pids of the processes that serve."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        return children(self._process.pid)
 
     def cpu_s(self) -> float:
         """Seconds of CPU that the workers have used."""

@@ -37,13 +37,32 @@ from playwright.sync_api import sync_playwright
 
 from bench.browser import launched
 from bench.developer import Developer
-from bench.openqajobs import openqa_in, tell_of_jobs
+from bench.openqajobs import start_pages, tell_of_jobs
 from bench.processes import ROOT, Gunicorn, cpu_s
+from tests.children import children
 from tests.openqa.instance import OpenQA, signed
 
 PAUSE_S = 0.5
+"""Between two pictures; the last one, too, has so long to come."""
 SETTLED_S = 2.0
+"""Viewers that have come are left alone so long: what coming costs is not measured here."""
 PICTURE = ROOT / "demo" / "distribution" / "needles" / "grub-menu.png"
+PAINTED = """
+    window.painted = [];
+    const note = () =>
+        requestAnimationFrame(() => requestAnimationFrame(() => painted.push(Date.now())));
+    const canvas = CanvasRenderingContext2D.prototype;
+    const draw = canvas.drawImage;
+    canvas.drawImage = function (...given) {
+        note();
+        return draw.apply(this, given);
+    };
+    document.addEventListener("DOMContentLoaded", () => {
+        const frame = document.getElementById("picture-frame");
+        if (frame) new MutationObserver(note).observe(frame, { childList: true });
+    });
+"""
+"""devmode's page replaces the picture, openQA's draws it; the frame after that has it."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +180,8 @@ def openqa(folder: Path) -> Iterator[Source]:
     """Serve a job that openQA believes to run."""
     uploads = folder / "uploads"
     uploads.mkdir()
-    with openqa_in(folder) as instance:
+    with contextlib.ExitStack() as stack:
+        instance, _postgresql = start_pages(stack, folder)
         tell_of_jobs(instance, 1, {"WORKER_TMPDIR": [str(uploads)]})
         yield Source(
             "openQA's web UI",
@@ -176,26 +196,7 @@ def openqa(folder: Path) -> Iterator[Source]:
 
 
 def _of_all(pid: int) -> float:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return sum(map(cpu_s, [pid, *map(int, children)]))
-
-
-PAINTED = """
-    window.painted = [];
-    const note = () =>
-        requestAnimationFrame(() => requestAnimationFrame(() => painted.push(Date.now())));
-    const canvas = CanvasRenderingContext2D.prototype;
-    const draw = canvas.drawImage;
-    canvas.drawImage = function (...given) {
-        note();
-        return draw.apply(this, given);
-    };
-    document.addEventListener("DOMContentLoaded", () => {
-        const frame = document.getElementById("picture-frame");
-        if (frame) new MutationObserver(note).observe(frame, { childList: true });
-    });
-"""
-"""devmode's page replaces the picture, openQA's draws it; the frame after that has it."""
+    return sum(map(cpu_s, [pid, *children(pid)]))
 
 
 def to_the_pixel(source: Source, options: argparse.Namespace) -> dict[str, Any]:

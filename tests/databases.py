@@ -15,6 +15,8 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
+from tests.children import children
+
 OWNER = "postgres"
 """Whom PostgreSQL runs as where the tests run as root, which it refuses."""
 LIMIT_S = 30.0
@@ -96,9 +98,8 @@ class PostgresqlServer:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         # The first of them makes no more of the others meanwhile.
-        for process in (pid, *map(int, children)):
+        for process in (pid, *children(pid)):
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 

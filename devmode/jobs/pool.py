@@ -119,7 +119,7 @@ class Known:
     """
 
     settings: _Settings | None = None
-    settings_version: tuple[Version, Version] | None = None
+    settings_versions: tuple[Version | None, Version | None] = (None, None)
     modules: tuple[ScheduledModule, ...] = ()
     modules_version: Version | None = None
     results: dict[str, ModuleResult] = field(default_factory=dict)
@@ -177,10 +177,9 @@ def terminate(directory: Path, process: Isotovideo) -> None:
 
 def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
     versions = _version(pool, "vars.json"), _version(pool, "job.json")
-    version = (versions[0], versions[1]) if versions[0] and versions[1] else None
-    if version is None or version != known.settings_version:
+    if None in versions or versions != known.settings_versions:
         known.settings = _read_settings(directory, pool)
-        known.settings_version = version
+        known.settings_versions = versions
     return known.settings
 
 

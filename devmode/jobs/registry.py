@@ -21,7 +21,7 @@ from devmode.commandserver.address import Address, JobToken
 from devmode.errors import DatabaseAway, TextNotFound
 from devmode.jobs.breath import breathe
 from devmode.jobs.job import NOWHERE, Job, JobState, Module
-from devmode.jobs.openqa import OPENQA, OPENQA_JOB, hash_of, summary
+from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
 from devmode.jobs.pool import (
     Known,
     PoolReading,
@@ -45,14 +45,14 @@ OnChange = Callable[[Job], None]
 class _Run:
     """What is known of the job in one pool directory."""
 
-    token_hash: str
     job: Job
     known: Known
     reading: PoolReading
 
     def is_told_by(self, reading: PoolReading) -> bool:
         """Whether a reading is of this very run: a hand-started isotovideo keeps its token."""
-        same = (self.reading.token, self.job.process) == (reading.token, reading.process)
+        mine = self.reading
+        same = (mine.token, mine.process) == (reading.token, reading.process)
         return same and reading.process is not None
 
 
@@ -288,7 +288,7 @@ class Registry:
 
     def _begin(self, directory: Path, reading: PoolReading) -> None:
         job = self._job(directory, reading, self._rows.enter(directory, reading))
-        self._running[directory] = _Run(hash_of(reading.token), job, Known(), reading)
+        self._running[directory] = _Run(job, Known(), reading)
         self._directories[job.id] = directory
         self._tell(job)
 
@@ -328,7 +328,7 @@ class Registry:
 
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
         modules, failure = run.job.modules, None
-        if last is not None and last.process is None and run.token_hash == hash_of(last.token):
+        if last is not None and last.process is None and run.reading.token == last.token:
             modules, failure = tuple(_module(m) for m in last.modules), last.failure
         result = summary([module.result for module in modules])
         if failure is not None:

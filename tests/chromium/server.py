@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from tests.children import children
+
 ROOT = Path(__file__).parents[2]
 START_S = 20.0
 
@@ -101,8 +103,7 @@ class Server:
     def processes(self) -> list[int]:
         """Return the pids of gunicorn and its workers."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [self._process.pid, *map(int, children.read_text().split())]
+        return [self._process.pid, *children(self._process.pid)]
 
     def __enter__(self) -> Self:
         try:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from tests.children import children
 from tests.processes.world import ROOT, until
 
 DEVMODE = Path("opt/devmode")
@@ -92,9 +93,7 @@ class Machine:
     def _init(self) -> int | None:
         assert self._booted is not None
         assert self._booted.poll() is None, self._log.read_text()
-        pid = self._booted.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(children[0]) if children else None
+        return next(iter(children(self._booted.pid)), None)
 
     def _is_up(self) -> bool:
         if self._init() is None:

@@ -22,6 +22,7 @@ from app import create_app
 from devmode.config import Settings
 from devmode.extensions import db
 from tests import waiting
+from tests.children import children
 
 ROOT = Path(__file__).parents[2]
 START_CODE = "sesame"
@@ -75,8 +76,7 @@ class Gunicorn:
     @property
     def workers(self) -> list[int]:
         """Pids of the workers that are alive."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        return children(self.pid)
 
     def begin(self) -> None:
         with self._log.open("ab") as log:
