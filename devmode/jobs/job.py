@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devmode.commandserver.address import Address
 from devmode.errors import JobNotRunning
-from devmode.jobs.pool import Isotovideo, terminate
+from devmode.jobs.processes import Isotovideo, terminate
 from devmode.jobs.remote import OpenqaPart
 
 NOWHERE = Path("/dev/null")

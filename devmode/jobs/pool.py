@@ -5,15 +5,14 @@ are looked at, since they hold passwords and the token.
 """
 
 import os
-import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
-from devmode.errors import JobNotRunning, NotPermitted
 from devmode.jobs.files import contents, is_exhaustion, json_contents, opened
+from devmode.jobs.processes import Isotovideo, process_in
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
@@ -32,15 +31,6 @@ _NOTHING: Final = (0, 0, 0)
 
 class UnreadablePool(Exception):
     """The pool directory can't be read, for a reason that a person should know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Isotovideo:
-    """The main process of a job, told apart from a later one of the same pid by its start."""
-
-    pid: int
-    started: int
-    """Clock ticks since boot, from `/proc/PID/stat`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,37 +132,6 @@ def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None
         raise UnreadablePool("it is not a directory, or a symbolic link") from error
     except OSError as error:
         raise UnreadablePool(error.strerror or "it can't be read") from error
-
-
-def is_running(directory: Path, process: Isotovideo) -> bool:
-    """Whether that very process still works in the pool directory, as far as can be told."""
-    try:
-        return _works_in(directory, process)
-    except OSError:
-        return True
-
-
-def terminate(directory: Path, process: Isotovideo) -> None:
-    """Tell isotovideo to end, as the openQA worker does to cancel a job.
-
-    The process is checked again through a descriptor that can't come to mean another one. Raises
-    `JobNotRunning`, and `NotPermitted` with the way to permit it.
-    """
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        raise JobNotRunning("The job has ended already.") from None
-    try:
-        if not _works_in(directory, process):
-            raise JobNotRunning("The job has ended already.")
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-    except PermissionError:
-        raise NotPermitted(
-            "devmode may not signal this isotovideo: run devmode as the user that runs isotovideo,"
-            " or give it the capability CAP_KILL."
-        ) from None
-    finally:
-        os.close(descriptor)
 
 
 def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
@@ -302,13 +261,13 @@ def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None
 
 def _process(pool: int) -> Isotovideo | None:
     pid = _pid(pool, "os-autoinst.pid")
-    return _isotovideo(pool, pid) if pid is not None else None
+    return process_in(pool, pid) if pid is not None else None
 
 
 def _machine_is_gone(pool: int) -> bool:
     """Whether there was a QEMU, and it has ended; other backends leave no trace of theirs."""
     pid = _pid(pool, "qemu.pid")
-    return pid is not None and _isotovideo(pool, pid) is None
+    return pid is not None and process_in(pool, pid) is None
 
 
 def _failure(pool: int) -> str | None:
@@ -338,30 +297,6 @@ def _time_limit(settings: dict[str, Any], job: dict[str, Any]) -> int | None:
         if limit:
             return limit
     return DEFAULT_TIME_LIMIT_S if "id" in job else None
-
-
-def _works_in(directory: Path, process: Isotovideo) -> bool:
-    try:
-        with opened(directory) as pool:
-            return _isotovideo(pool, process.pid) == process
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _isotovideo(pool: int, pid: int) -> Isotovideo | None:
-    """Believe a pid only if that process works in the pool directory and isn't a zombie."""
-    try:
-        if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(pool)):
-            return None
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            stat_line = file.read()
-    except OSError as error:
-        if is_exhaustion(error):
-            raise
-        return None
-    # The process' name may hold spaces and parentheses; the fields proper follow the last one.
-    fields = stat_line.rpartition(b")")[2].split()
-    return None if fields[0] in b"ZX" else Isotovideo(pid, int(fields[19]))
 
 
 def _started_at(pool: int) -> float:

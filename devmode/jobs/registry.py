@@ -27,9 +27,9 @@ from devmode.jobs.pool import (
     PoolReading,
     ScheduledModule,
     UnreadablePool,
-    is_running,
     read_pool,
 )
+from devmode.jobs.processes import is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
 

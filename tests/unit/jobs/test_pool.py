@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,15 +9,11 @@ from typing import Any
 
 import pytest
 
-from devmode.errors import JobNotRunning
 from devmode.jobs.pool import (
-    Isotovideo,
     Known,
     ScheduledModule,
     UnreadablePool,
-    is_running,
     read_pool,
-    terminate,
 )
 
 SETTINGS = {"JOBTOKEN": "abc", "NAME": "a job", "QEMUPORT": 20002, "VNC": "91"}
@@ -261,25 +256,6 @@ def test_a_process_may_have_any_name(pool: Path) -> None:
         process.kill()
     assert reading
     assert reading.process
-
-
-def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(
-    pool: Path, child: subprocess.Popen[bytes]
-) -> None:
-    (pool / "os-autoinst.pid").write_text(str(child.pid))
-    reading = read_pool(pool)
-    assert reading
-    assert reading.process
-    with pytest.raises(JobNotRunning):
-        terminate(pool, Isotovideo(child.pid, reading.process.started - 1))
-    with pytest.raises(JobNotRunning):
-        terminate(pool / "gone", reading.process)
-    assert not is_running(pool / "gone", reading.process)
-    assert child.poll() is None
-    terminate(pool, reading.process)
-    assert child.wait(10) == -signal.SIGTERM
-    with pytest.raises(JobNotRunning):
-        terminate(pool, reading.process)
 
 
 @pytest.mark.parametrize(

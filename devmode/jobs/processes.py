@@ -1,0 +1,73 @@
+"""The processes that work in a pool directory: isotovideo, and the QEMU that it drives."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from devmode.errors import JobNotRunning, NotPermitted
+from devmode.jobs.files import is_exhaustion, opened
+
+
+@dataclass(frozen=True, slots=True)
+class Isotovideo:
+    """The main process of a job, told apart from a later one of the same pid by its start."""
+
+    pid: int
+    started: int
+    """Clock ticks since boot, from `/proc/PID/stat`."""
+
+
+def process_in(pool: int, pid: int) -> Isotovideo | None:
+    """Believe a pid only if that process works in the pool directory and isn't a zombie."""
+    try:
+        if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(pool)):
+            return None
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat_line = file.read()
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return None
+    # The process' name may hold spaces and parentheses; the fields proper follow the last one.
+    fields = stat_line.rpartition(b")")[2].split()
+    return None if fields[0] in b"ZX" else Isotovideo(pid, int(fields[19]))
+
+
+def is_running(directory: Path, process: Isotovideo) -> bool:
+    """Whether that very process still works in the pool directory, as far as can be told."""
+    try:
+        return _works_in(directory, process)
+    except OSError:
+        return True
+
+
+def terminate(directory: Path, process: Isotovideo) -> None:
+    """Tell isotovideo to end, as the openQA worker does to cancel a job.
+
+    The process is checked again through a descriptor that can't come to mean another one. Raises
+    `JobNotRunning`, and `NotPermitted` with the way to permit it.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        raise JobNotRunning("The job has ended already.") from None
+    try:
+        if not _works_in(directory, process):
+            raise JobNotRunning("The job has ended already.")
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    except PermissionError:
+        raise NotPermitted(
+            "devmode may not signal this isotovideo: run devmode as the user that runs isotovideo,"
+            " or give it the capability CAP_KILL."
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _works_in(directory: Path, process: Isotovideo) -> bool:
+    try:
+        with opened(directory) as pool:
+            return process_in(pool, process.pid) == process
+    except (FileNotFoundError, NotADirectoryError):
+        return False

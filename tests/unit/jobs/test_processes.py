@@ -1,0 +1,29 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devmode.errors import JobNotRunning
+from devmode.jobs.files import opened
+from devmode.jobs.processes import Isotovideo, is_running, process_in, terminate
+
+
+def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path: Path) -> None:
+    pool = tmp_path
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, cwd=pool, stdin=subprocess.PIPE) as child:
+        with opened(pool) as directory:
+            process = process_in(directory, child.pid)
+        assert process
+        with pytest.raises(JobNotRunning):
+            terminate(pool, Isotovideo(child.pid, process.started - 1))
+        with pytest.raises(JobNotRunning):
+            terminate(pool / "gone", process)
+        assert not is_running(pool / "gone", process)
+        assert child.poll() is None
+        terminate(pool, process)
+        assert child.wait(10) == -signal.SIGTERM
+        with pytest.raises(JobNotRunning):
+            terminate(pool, process)
