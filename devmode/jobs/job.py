@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devmode.commandserver.address import Address
 from devmode.errors import JobNotRunning
-from devmode.jobs.processes import Isotovideo, terminate
+from devmode.jobs.processes import Process, terminate
 from devmode.jobs.remote import OpenqaPart
 
 NOWHERE = Path("/dev/null")
@@ -52,7 +52,7 @@ class Job:
     current_module: str | None = None
     address: Address | None = None
     vnc: str | None = None
-    process: Isotovideo | None = None
+    process: Process | None = None
     openqa_id: int | None = None
     openqa_url: str | None = None
     """The openQA that has told of the job, if one has."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.jobs.files import contents, is_exhaustion, json_contents, opened
-from devmode.jobs.processes import Isotovideo, process_in
+from devmode.jobs.processes import Process, process_in
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
@@ -25,6 +25,7 @@ RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
 LONGEST_FAILURE: Final = 200
 SETTLED_S: Final = 1.0
+RESULTS: Final = "testresults"
 _NOTHING: Final = (0, 0, 0)
 """The version of what is not there."""
 
@@ -66,7 +67,7 @@ class PoolReading:
     port: int
     vnc: int
     started_at: float
-    process: Isotovideo | None
+    process: Process | None
     """None when isotovideo does not run, killed or not."""
     modules: tuple[ScheduledModule, ...]
     current_module: str | None
@@ -77,11 +78,21 @@ class PoolReading:
     """The reason of a pause; pauses on failure are not told here."""
     no_video: bool
     """NOVIDEO: there are no pictures of a screen that does not change."""
+    machine: int | None
+    """The pid of its QEMU; other backends leave no trace of theirs."""
     machine_gone: bool
+    """Whether there was a QEMU, and it has ended."""
     time_limit_s: int | None
     """MAX_JOB_TIME; None where nothing limits the job."""
     failure: str | None
     """Why isotovideo gave up, if it has ended and did."""
+
+    @property
+    def at_work(self) -> list[int]:
+        """The pids of isotovideo and of its QEMU, as far as they run."""
+        isotovideo = self.process.pid if self.process else None
+        machine = None if self.machine_gone else self.machine
+        return [pid for pid in (isotovideo, machine) if pid is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,11 @@ def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None
         raise UnreadablePool(error.strerror or "it can't be read") from error
 
 
+def is_read(name: str) -> bool:
+    """Tell whether a reading depends on what has this name, in a pool directory or its results."""
+    return name.endswith((".json", ".pid")) or name == RESULTS
+
+
 def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
     versions = _version(pool, "vars.json"), _version(pool, "job.json")
     if None in versions or versions != known.settings_versions:
@@ -170,6 +186,7 @@ def _reading(pool: int, settings: _Settings, known: Known) -> PoolReading:
     status = status if isinstance(status, dict) else {}
     modules = _modules(pool, known)
     process = _process(pool)
+    machine = _pid(pool, "qemu.pid")
     return PoolReading(
         token=settings.token,
         name=settings.name,
@@ -183,14 +200,15 @@ def _reading(pool: int, settings: _Settings, known: Known) -> PoolReading:
         worker_id=settings.worker_id,
         paused=_reason(status.get("test_execution_paused")),
         no_video=settings.no_video,
-        machine_gone=_machine_is_gone(pool),
+        machine=machine,
+        machine_gone=machine is not None and process_in(pool, machine) is None,
         time_limit_s=settings.time_limit_s,
         failure=_failure(pool) if process is None else None,
     )
 
 
 def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
-    version = _version(pool, "testresults")
+    version = _version(pool, RESULTS)
     if version is None or version != known.modules_version:
         known.modules = _read_modules(pool, known.results)
         known.modules_version = version
@@ -215,7 +233,7 @@ def _version(pool: int, name: str) -> Version | None:
 
 def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:
     try:
-        with opened("testresults", pool) as folder:
+        with opened(RESULTS, pool) as folder:
             order = json_contents(folder, "test_order.json", LARGE)
             entries = order if isinstance(order, list) else []
             modules = [
@@ -259,15 +277,9 @@ def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None
     return next((f"{m.category}-{m.name}" for m in modules if m.name == current), None)
 
 
-def _process(pool: int) -> Isotovideo | None:
+def _process(pool: int) -> Process | None:
     pid = _pid(pool, "os-autoinst.pid")
     return process_in(pool, pid) if pid is not None else None
-
-
-def _machine_is_gone(pool: int) -> bool:
-    """Whether there was a QEMU, and it has ended; other backends leave no trace of theirs."""
-    pid = _pid(pool, "qemu.pid")
-    return pid is not None and process_in(pool, pid) is None
 
 
 def _failure(pool: int) -> str | None:

@@ -10,15 +10,15 @@ from devmode.jobs.files import is_exhaustion, opened
 
 
 @dataclass(frozen=True, slots=True)
-class Isotovideo:
-    """The main process of a job, told apart from a later one of the same pid by its start."""
+class Process:
+    """One of them, told apart from a later one of the same pid by its start."""
 
     pid: int
     started: int
     """Clock ticks since boot, from `/proc/PID/stat`."""
 
 
-def process_in(pool: int, pid: int) -> Isotovideo | None:
+def process_in(pool: int, pid: int) -> Process | None:
     """Believe a pid only if that process works in the pool directory and isn't a zombie."""
     try:
         if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(pool)):
@@ -31,10 +31,10 @@ def process_in(pool: int, pid: int) -> Isotovideo | None:
         return None
     # The process' name may hold spaces and parentheses; the fields proper follow the last one.
     fields = stat_line.rpartition(b")")[2].split()
-    return None if fields[0] in b"ZX" else Isotovideo(pid, int(fields[19]))
+    return None if fields[0] in b"ZX" else Process(pid, int(fields[19]))
 
 
-def is_running(directory: Path, process: Isotovideo) -> bool:
+def is_running(directory: Path, process: Process) -> bool:
     """Whether that very process still works in the pool directory, as far as can be told."""
     try:
         return _works_in(directory, process)
@@ -42,7 +42,19 @@ def is_running(directory: Path, process: Isotovideo) -> bool:
         return True
 
 
-def terminate(directory: Path, process: Isotovideo) -> None:
+def all_work(directory: Path, pids: list[int]) -> bool:
+    """Whether processes with these pids still work in the pool directory, told at little cost.
+
+    A process that has ended and is not waited for, a zombie, works nowhere.
+    """
+    try:
+        place = os.stat(directory, follow_symlinks=False)
+        return all(os.path.samestat(os.stat(f"/proc/{pid}/cwd"), place) for pid in pids)
+    except OSError:
+        return False
+
+
+def terminate(directory: Path, process: Process) -> None:
     """Tell isotovideo to end, as the openQA worker does to cancel a job.
 
     The process is checked again through a descriptor that can't come to mean another one. Raises
@@ -65,7 +77,7 @@ def terminate(directory: Path, process: Isotovideo) -> None:
         os.close(descriptor)
 
 
-def _works_in(directory: Path, process: Isotovideo) -> bool:
+def _works_in(directory: Path, process: Process) -> bool:
     try:
         with opened(directory) as pool:
             return process_in(pool, process.pid) == process

@@ -29,7 +29,8 @@ from devmode.jobs.pool import (
     UnreadablePool,
     read_pool,
 )
-from devmode.jobs.processes import is_running
+from devmode.jobs.poolwatch import PoolWatch
+from devmode.jobs.processes import all_work, is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
 
@@ -76,6 +77,8 @@ class Registry:
         self._globs = globs
         self.host = host
         self._remote = remote
+        self._pools = PoolWatch()
+        self._paths: dict[str, Path] = {}
         self._running: dict[Path, _Run] = {}
         self._told: dict[int, Job] = {}
         """The jobs that run in pool directories of other hosts, as those tell."""
@@ -190,15 +193,18 @@ class Registry:
             self._due.clear()
 
     def scan(self) -> None:
-        """Look into every pool directory once and tell what changed."""
+        """Look into every pool directory that may have changed, and tell what did."""
         with self._looking:
             # Pool directories are looked at all the same.
             with contextlib.suppress(DatabaseAway):
                 self._remote.read()
-            seen = {Path(found) for pattern in self._globs for found in glob.iglob(pattern)}
-            for directory in seen | self._running.keys():
-                self._look(directory)
-                breathe()
+            self._pools.hear()
+            seen = self._seen()
+            for count, directory in enumerate(seen | self._running.keys(), 1):
+                self._look_if_needed(directory)
+                if count % BATCH == 0:
+                    breathe()
+            self._pools.keep_to(seen)
             for directory in self._problems.keys() - seen:
                 del self._problems[directory]
             self._look_elsewhere()
@@ -262,6 +268,22 @@ class Registry:
         del self._elsewhere[job.id]
         at, result = (row.ended_at, row.result) if row else (time.time(), None)
         self._tell(_ended(job, at, result, job.modules))
+
+    def _seen(self) -> set[Path]:
+        """Find the pool directories; a path that is the same object as before compares faster."""
+        found = {path for pattern in self._globs for path in glob.iglob(pattern)}
+        self._paths = {path: self._paths.get(path) or Path(path) for path in found}
+        return set(self._paths.values())
+
+    def _look_if_needed(self, directory: Path) -> None:
+        run = self._running.get(directory)
+        at_work = run.reading.at_work if run else []
+        if not (self._pools.is_as_before(directory) and all_work(directory, at_work)):
+            with self._pools.look(directory):
+                self._look(directory)
+            breathe()
+        elif run is not None:
+            self._go_on(run, run.reading)
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)

@@ -7,7 +7,7 @@ import pytest
 
 from devmode.errors import JobNotRunning
 from devmode.jobs.files import opened
-from devmode.jobs.processes import Isotovideo, is_running, process_in, terminate
+from devmode.jobs.processes import Process, is_running, process_in, terminate
 
 
 def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path
             process = process_in(directory, child.pid)
         assert process
         with pytest.raises(JobNotRunning):
-            terminate(pool, Isotovideo(child.pid, process.started - 1))
+            terminate(pool, Process(child.pid, process.started - 1))
         with pytest.raises(JobNotRunning):
             terminate(pool / "gone", process)
         assert not is_running(pool / "gone", process)

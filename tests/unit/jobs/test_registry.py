@@ -1,5 +1,6 @@
 """Jobs as they come and go in pool directories, seen by one devmode and the next."""
 
+import errno
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.models import Change
 from devmode.cluster.notices import Notices
-from devmode.errors import JobNotFound
+from devmode.errors import DatabaseAway, JobNotFound
+from devmode.jobs import poolwatch
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, OpenqaInstance, OpenqaJob
 from devmode.jobs.registry import Registry
@@ -34,6 +36,17 @@ def database(database_url: str) -> Iterator[Database]:
     Base.metadata.create_all(engine, tables=[table.__table__ for table in tables])
     yield database
     engine.dispose()
+
+
+@pytest.fixture(params=["told by inotify", "looked for"], autouse=True)
+def changes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How changes in pool directories are noticed."""
+    if request.param == "looked for":
+        monkeypatch.setattr(poolwatch, "INotify", _no_inotify)
+
+
+def _no_inotify(**_named: object) -> None:
+    raise OSError(errno.EMFILE, "no instance is left")
 
 
 @pytest.fixture
@@ -185,6 +198,38 @@ def test_a_result_that_is_written_anew_is_read_anew(
         draft.rename(results / "result-a.json")
         jobs.scan()
         assert only(jobs.running()).modules[0].result == result
+
+
+def test_a_machine_that_ends_is_noticed_though_it_is_left_a_zombie(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    jobs = registry(database, pool)
+    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE) as it:
+        (pool / "qemu.pid").write_text(str(it.pid))
+        jobs.scan()
+        assert not only(jobs.running()).machine_gone
+        it.kill()
+        os.waitid(os.P_PID, it.pid, os.WEXITED | os.WNOWAIT)
+        jobs.scan()
+        assert only(jobs.running()).machine_gone
+
+
+def test_a_job_that_could_not_be_written_down_is_seen_again(
+    database: Database, pool: Path, isotovideo: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = registry(database, pool)
+    isotovideo()
+    with monkeypatch.context() as away:
+        away.setattr(Database, "write", _away)
+        with pytest.raises(DatabaseAway):
+            jobs.scan()
+    jobs.scan()
+    only(jobs.running())
+
+
+def _away(_database: Database) -> None:
+    raise DatabaseAway("It is away.")
 
 
 def test_a_job_that_another_process_saw_first_is_found_at_once(
