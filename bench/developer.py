@@ -30,11 +30,11 @@ class Developer:
         return self._read()[1]
 
     def post(self, path: str, **form: str) -> tuple[int, str]:
-        """Send a form as HTMX does."""
+        """Send a form as HTMX does, on a page whose stream is open (static/live.js)."""
         headers = {"Cookie": self.cookie, "Content-Type": "application/x-www-form-urlencoded"}
         if hasattr(self, "_csrf_token"):
             form["csrf_token"] = self._csrf_token
-            headers["HX-Request"] = "true"
+            headers |= {"HX-Request": "true", "Devmode-Stream": "open"}
         self._connection.request("POST", path, urllib.parse.urlencode(form), headers)
         return self._read()
 

@@ -112,7 +112,8 @@ class Devmode:
         return viewing.stream(self._gunicorn.address, self._viewer.cookie, self._jobs[job])
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
-        """Click on “Take control” as several people, then open the event streams."""
+        """Open the event streams, then click on “Take control” as several people."""
+        viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
         people = [self._sign_in(f"developer {number}") for number in range(AT_ONCE)]
         with ThreadPoolExecutor(AT_ONCE) as clicking:
             clicks = [
@@ -121,7 +122,6 @@ class Devmode:
             ]
             for click in clicks:
                 click.result()
-        viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
 
     def cpu_s(self) -> float:
         """Of all processes that serve."""
