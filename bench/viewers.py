@@ -95,7 +95,7 @@ class Audience:
         unread: list[tuple[Viewer, int, bytes]] = []
         ends_at = time.monotonic() + seconds
         heard_at = time.monotonic()
-        while time.monotonic() < max(ends_at, heard_at + QUIET_S):
+        while unread or time.monotonic() < max(ends_at, heard_at + QUIET_S):
             ready = [key.data for key, _ in self._selector.select(0 if unread else 0.1)]
             unread += [(viewer, *viewer.read()) for viewer in ready]
             # To look into what one was sent while others wait would make those seem late.
