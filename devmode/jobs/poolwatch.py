@@ -81,8 +81,9 @@ class PoolWatch:
 
     def keep_to(self, directories: set[Path]) -> None:
         """Forget all other directories."""
-        for directory in self._looked_at.keys() - directories:
-            del self._looked_at[directory]
+        known = self._looked_at.keys() | self._watches.keys()
+        for directory in known - directories:
+            self._looked_at.pop(directory, None)
             self._unwatch(directory)
 
     def _watch(self, directory: Path) -> None:

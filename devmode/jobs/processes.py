@@ -21,7 +21,7 @@ class Process:
 def process_in(pool: int, pid: int) -> Process | None:
     """Believe a pid only if that process works in the pool directory and isn't a zombie."""
     try:
-        if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.fstat(pool)):
+        if not _works_at(os.fstat(pool), pid):
             return None
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat_line = file.read()
@@ -49,7 +49,7 @@ def all_work(directory: Path, pids: list[int]) -> bool:
     """
     try:
         place = os.stat(directory, follow_symlinks=False)
-        return all(os.path.samestat(os.stat(f"/proc/{pid}/cwd"), place) for pid in pids)
+        return all(_works_at(place, pid) for pid in pids)
     except OSError:
         return False
 
@@ -75,6 +75,10 @@ def terminate(directory: Path, process: Process) -> None:
         ) from None
     finally:
         os.close(descriptor)
+
+
+def _works_at(place: os.stat_result, pid: int) -> bool:
+    return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), place)
 
 
 def _works_in(directory: Path, process: Process) -> bool:

@@ -20,11 +20,11 @@ from typing import Final
 
 from devmode.errors import NotPermitted
 from devmode.jobs.files import contents, opened
+from devmode.jobs.pool import RESULTS
 
 REQUEST: Final = "live_log"
 FOLDER: Final = "qemuscreenshot"
 LATEST: Final = "last.png"
-RESULTS: Final = "testresults"
 LARGEST: Final = 8 << 20
 LARGEST_SIDE: Final = 16384
 MOST_RESULTS: Final = 20_000
