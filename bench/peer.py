@@ -27,8 +27,14 @@ from bench.subjects import AT_ONCE, Devmode, Livehandler, Start, Subject
 
 KINDS = ("command", "status")
 """What livehandler only passes on, and what it completes from its database."""
-PEER, ONE = "livehandler", "devmode, 1 worker"
-WORKERS = {ONE: 1, "devmode, 2 workers": 2, "devmode, 4 workers": 4}
+PEER, ONE, TWO = "livehandler", "devmode, 1 process", "devmode, 2 processes"
+DEPLOYMENTS = {
+    ONE: (1, 1),
+    TWO: (2, 1),
+    "devmode, 4 processes": (4, 1),
+    "devmode, 2 workers": (1, 2),
+}
+"""How many gunicorns, each with how many workers; only the former are chosen by the job."""
 WARM_UP_S = 1.0
 MANY = 10
 """From here on no decimals are told."""
@@ -86,11 +92,12 @@ class Bench:
     def subjects(self, pools: Path) -> dict[str, Start]:
         """Return by name how to start each with the jobs in `pools`."""
         return {PEER: partial(Livehandler, self._openqa, pools)} | {
-            name: partial(self._devmode, workers, pools) for name, workers in WORKERS.items()
+            name: partial(self._devmode, *processes, pools)
+            for name, processes in DEPLOYMENTS.items()
         }
 
-    def _devmode(self, workers: int, pools: Path) -> Devmode:
-        return Devmode(workers, self._postgresql.new_database(), self._new_folder(), pools)
+    def _devmode(self, gunicorns: int, workers: int, pools: Path) -> Devmode:
+        return Devmode(gunicorns, workers, self._postgresql.new_database(), self._new_folder(), pools)
 
     def _new_folder(self) -> Path:
         folder = tempfile.TemporaryDirectory(prefix="devmode-bench-", ignore_cleanup_errors=True)
@@ -195,7 +202,7 @@ def _take_control(subject: Subject, jobs: range, viewers: Child) -> None:
 
 def delays_table(found: list[Passage]) -> Iterator[str]:
     """Tell what each adds to a direct connection, and the ratio that matters, as Markdown."""
-    names = [PEER, *WORKERS]
+    names = [PEER, *DEPLOYMENTS]
     yield f"| change, jobs × viewers of each | direct | {' | '.join(names)} | ratio |"
     yield "|---" * (len(names) + 3) + "|"
     for shape, of in _by_shape(found).items():
@@ -212,12 +219,12 @@ def delays_table(found: list[Passage]) -> Iterator[str]:
 
 def cpu_table(found: list[Passage]) -> Iterator[str]:
     """Tell the µs of CPU for each delivered change, and what share was delivered."""
-    names = [PEER, *WORKERS]
-    yield f"| change, jobs × viewers of each | {' | '.join(names)} | ratio | 2 workers to 1 |"
+    names = [PEER, *DEPLOYMENTS]
+    yield f"| change, jobs × viewers of each | {' | '.join(names)} | ratio | 2 processes to 1 |"
     yield "|---" * (len(names) + 3) + "|"
     for shape, of in _by_shape(found).items():
         cells = [f"{_short(of[name].cpu_us)} ({of[name].delivered:.0%})" for name in names]
-        one, two = (of[name].cpu_us for name in list(WORKERS)[:2])
+        one, two = of[ONE].cpu_us, of[TWO].cpu_us
         yield f"| {shape} | {' | '.join(cells)} | {one / of[PEER].cpu_us:.2g} | {two / one:.2g} |"
 
 

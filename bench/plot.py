@@ -3,8 +3,8 @@
 import math
 from html import escape
 
-WIDTH, LEFT, BAR, GAP, TOP = 900, 190, 12, 14, 70
-COLOURS = ("#888888", "#c0392b", "#1f6feb", "#5499f5", "#9cc4fb")
+WIDTH, LEFT, BAR, GAP, TOP = 940, 190, 12, 14, 70
+COLOURS = ("#888888", "#c0392b", "#1f6feb", "#5499f5", "#9cc4fb", "#8e44ad")
 STYLE = "text{font:12px sans-serif;fill:#222}rect.paper{fill:#fff}line{stroke:#ddd}"
 
 

@@ -101,6 +101,7 @@ class Gunicorn:
         self, folder: Path, pools: Path, database_url: str | None = None, workers: int = 1
     ) -> None:
         """Start and wait until it answers; without a URL the database is a file in the folder."""
+        folder.mkdir(exist_ok=True)
         self.address = f"127.0.0.1:{free_port()}"
         environment = os.environ | {
             "DEVMODE_DATABASE_URL": database_url or f"sqlite:///{folder / 'devmode.sqlite'}",

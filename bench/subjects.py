@@ -1,8 +1,8 @@
-"""What is compared: openQA's livehandler, and devmode with so many processes."""
+"""What is compared: openQA's livehandler, and devmode in so many processes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -16,7 +16,10 @@ from bench.viewing import Request
 from tests.openqa.instance import OpenQA
 
 AT_ONCE = 20
-"""How many developers open their sessions at the same time."""
+"""How many developers open their sessions at the same time.
+
+Every number of gunicorns divides it.
+"""
 
 
 class Subject(Protocol):
@@ -95,26 +98,37 @@ class Livehandler:
 
 
 class Devmode:
-    """devmode on PostgreSQL, with so many processes."""
+    """devmode on PostgreSQL: so many gunicorns, whoever comes for a job comes to the same one.
 
-    def __init__(self, workers: int, database_url: str, folder: Path, pools: Path) -> None:
-        """Start, and wait until it knows the jobs."""
-        self._gunicorn = Gunicorn(folder, pools, database_url, workers)
-        try:
-            self._viewer = self._sign_in("viewer")
-            self._jobs = self._viewer.job_ids(len(list(pools.iterdir())))
-        except BaseException:
-            self._gunicorn.stop()
-            raise
+    That is what the nginx of deploy/ does, by a hash.
+    """
+
+    def __init__(
+        self, gunicorns: int, workers: int, database_url: str, folder: Path, pools: Path
+    ) -> None:
+        """Start each with so many workers, and wait until all know the jobs."""
+        with ExitStack() as stack:
+            self._gunicorns = [
+                stack.enter_context(Gunicorn(folder / str(number), pools, database_url, workers))
+                for number in range(gunicorns)
+            ]
+            count = len(list(pools.iterdir()))
+            for gunicorn in self._gunicorns:
+                self._viewer = Developer(gunicorn.address, "viewer")
+                self._jobs = self._viewer.job_ids(count)
+            self._started = stack.pop_all()
 
     def viewer(self, job: int) -> Request:
         """Open the event stream of the live view."""
-        return viewing.stream(self._gunicorn.address, self._viewer.cookie, self._jobs[job])
+        return viewing.stream(self._address(job), self._viewer.cookie, self._jobs[job])
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the event streams, then click on “Take control” as several people."""
         viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
-        people = [self._sign_in(f"developer {number}") for number in range(AT_ONCE)]
+        people = [
+            Developer(self._address(job), f"developer {number}")
+            for number, job in enumerate(jobs[:AT_ONCE])
+        ]
         with ThreadPoolExecutor(AT_ONCE) as clicking:
             clicks = [
                 clicking.submit(self._take_control, person, jobs[number::AT_ONCE])
@@ -125,11 +139,11 @@ class Devmode:
 
     def cpu_s(self) -> float:
         """Of all processes that serve."""
-        return self._gunicorn.cpu_s()
+        return sum(gunicorn.cpu_s() for gunicorn in self._gunicorns)
 
     def memory_kb(self) -> int:
         """Of all processes that serve."""
-        return self._gunicorn.memory_kb()
+        return sum(gunicorn.memory_kb() for gunicorn in self._gunicorns)
 
     def __enter__(self) -> Self:
         return self
@@ -137,10 +151,10 @@ class Devmode:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._gunicorn.stop()
+        self._started.close()
 
-    def _sign_in(self, name: str) -> Developer:
-        return Developer(self._gunicorn.address, name)
+    def _address(self, job: int) -> str:
+        return self._gunicorns[job % len(self._gunicorns)].address
 
     def _take_control(self, person: Developer, jobs: range) -> None:
         for job in jobs:

@@ -5,13 +5,14 @@ import sys
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from devmode.cluster.schema import newer_schema
 
 # Loggers that exist stay on: a test may listen to them.
 logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('devmode migrations'))")
 db = current_app.extensions["migrate"].db
 
 
@@ -31,12 +32,16 @@ with connect() as connection:
         # SQLite alters a table by making it anew, and would delete what refers to the old one.
         connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
     else:
-        # A big table takes longer than any request of devmode may.
-        connection.connection.driver_connection.execute("SET statement_timeout = 0")
+        # A big table takes longer than any request of devmode may, and so does its lock.
+        for limit in ("statement_timeout", "lock_timeout"):
+            connection.connection.driver_connection.execute(f"SET {limit} = 0")
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
         **current_app.extensions["migrate"].configure_args,
     )
     with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            # Every process of every host comes here when it starts.
+            connection.execute(ONE_AT_A_TIME)
         context.run_migrations()

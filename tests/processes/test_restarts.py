@@ -11,7 +11,7 @@ from gevent.event import Event
 from tests.databases import PostgresqlServer
 from tests.processes.people import Answer, Person
 from tests.processes.proxy import Proxy
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import Gunicorn, SimulatedJob, World, until
 
 JOBS = 3
 
@@ -135,6 +135,37 @@ def test_a_stream_behind_the_proxy_is_told_at_once_and_taken_up_elsewhere(
     assert watching.farewell
     until(lambda: "You control this job" in olivia.watches(job, at=proxy).first(), "the return")
     world.wait_until_complete()
+
+
+def test_nginx_sends_everybody_of_a_job_to_one_gunicorn_and_spreads_the_jobs(
+    proxied_world: World, proxy: Proxy
+) -> None:
+    world = proxied_world
+    owner, *watchers = (Person(world, name) for name in ("olivia", "victor", "vera", "vincent"))
+    homes = []
+    for _round in range(6):
+        job = world.start_job()
+        owner.takes_control(job, at=proxy)
+        streams = [watcher.watches(job, at=proxy) for watcher in (*watchers, owner)]
+        assert all(stream.next_regions() is not None for stream in streams)
+        present = until(lambda job=job: everybody_present(world, job), "everybody")
+        there = {gunicorn_of(world, process) for process in present}
+        assert there == {world.keeper_of(job)[0]}
+        homes += there
+        for stream in streams:
+            stream.close()
+    assert set(homes) == set(world.gunicorns)
+
+
+def everybody_present(world: World, job: SimulatedJob) -> list[str]:
+    """The process of each of four people who watch the job, as soon as all do."""
+    query = "SELECT process_id FROM presence WHERE job_id = :job"
+    processes = [row.process_id for row in world.rows(query, job=world.number_of(job))]
+    return processes if len(processes) == 4 else []
+
+
+def gunicorn_of(world: World, process_id: str) -> Gunicorn:
+    return next(gunicorn for gunicorn in world.gunicorns if gunicorn.pid_of(process_id))
 
 
 def test_a_graceful_end_takes_five_seconds_at_most_and_leaves_nothing_behind(

@@ -1,9 +1,11 @@
 """The units of deploy/: judged, served by what is handed to them, and run by systemd itself."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from tests.processes.machine import Machine
 from tests.processes.people import Person
 from tests.processes.world import ROOT, START_CODE, Gunicorn, World, until
 
-UNITS = ("devmode.service", "devmode.socket")
+SERVICE, SOCKET = "devmode@.service", "devmode@.socket"
 MOST_EXPOSURE = 2.0
 """Of 10, as systemd judges it."""
 SECRET_KEY = "known to the hosts of devmode alone"
@@ -40,11 +42,11 @@ DATABASE = """
 runuser -u postgres -- createuser _openqa-worker
 runuser -u postgres -- createdb --owner _openqa-worker --encoding UTF8 --template template0 devmode
 """
-SERVICE = """
+START = """
 chmod 0600 /etc/devmode/environment
-cp /opt/devmode/deploy/devmode.s* /etc/systemd/system/
+cp /opt/devmode/deploy/devmode@.* /etc/systemd/system/
 systemctl daemon-reload
-systemctl enable --now devmode.socket devmode.service
+for port in 8000 8001; do systemctl enable --now devmode@$port.socket devmode@$port.service; done
 """
 POOL = "/var/lib/openqa/pool/1"
 JOB = f"""
@@ -67,7 +69,7 @@ class SocketActivated(Gunicorn):
     """A gunicorn that is started as the service says, by whoever comes to the socket first."""
 
     def command(self) -> list[str]:
-        found = re.search(r"^ExecStart=(.*)$", unit("devmode.service"), re.MULTILINE)
+        found = re.search(r"^ExecStart=(.*)$", unit(SERVICE), re.MULTILINE)
         assert found
         handed_on = [part for name in self.environment for part in ("-E", name)]
         listen = ["systemd-socket-activate", "-l", f"127.0.0.1:{self.port}", *handed_on]
@@ -96,15 +98,15 @@ class SocketWorld(World):
 def test_systemd_finds_nothing_wrong_with_the_units_and_little_that_is_exposed(
     tmp_path: Path,
 ) -> None:
-    files = [tmp_path / name for name in UNITS]
-    for file in files:
-        file.write_text(unit(file.name))
+    files = [tmp_path / name.replace("@", "@8000") for name in (SERVICE, SOCKET)]
+    for file, name in zip(files, (SERVICE, SOCKET), strict=True):
+        file.write_text(unit(name))
     verify = ["systemd-analyze", "verify", *map(str, files)]
     verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
     judge = ["systemd-analyze", "security", "--offline=true", str(files[0])]
     judged = subprocess.run(judge, capture_output=True, text=True, check=False).stdout
-    level = re.search(r"Overall exposure level for devmode.service: ([0-9.]+)", judged)
+    level = re.search(r"Overall exposure level for devmode@8000.service: ([0-9.]+)", judged)
     assert level, judged
     assert float(level[1]) <= MOST_EXPOSURE, judged
 
@@ -122,6 +124,22 @@ def test_the_service_serves_on_the_socket_that_it_is_handed(
         world.check(job)
     finally:
         world.end()
+
+
+def test_those_who_start_at_the_same_time_make_the_tables_once(
+    postgresql: PostgresqlServer,
+) -> None:
+    environment = os.environ | {
+        "DEVMODE_DATABASE_URL": postgresql.new_database(),
+        "DEVMODE_SECRET_KEY": SECRET_KEY,
+    }
+    upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
+    upgrades = [
+        subprocess.Popen(upgrade, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [each.communicate()[1] for each in upgrades]
+    assert [each.returncode for each in upgrades] == [0] * len(upgrades), told
 
 
 def test_every_setting_of_the_example_is_one() -> None:
@@ -149,15 +167,15 @@ class Service:
             assert found == 1, name
         (machine.root / "etc/devmode").mkdir()
         (machine.root / "etc/devmode/environment").write_text(settings)
-        machine.does(SERVICE)
+        machine.does(START)
 
     @property
     def main(self) -> str:
-        return self.machine.does("systemctl show --property MainPID --value devmode").strip()
+        return self.machine.does("systemctl show --property MainPID --value devmode@8000").strip()
 
     @property
     def journal(self) -> str:
-        return self.machine.does("journalctl --unit devmode --output cat")
+        return self.machine.does("journalctl --unit devmode@* --output cat")
 
 
 @pytest.fixture
@@ -184,7 +202,7 @@ def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
     with olivia.opens(f"{service.url}{job}/screen.png") as picture:
         assert picture.read().startswith(b"\x89PNG")
 
-    for replace in (f"kill -9 {service.main}", "systemctl reload devmode"):
+    for replace in (f"kill -9 {service.main}", "systemctl reload 'devmode@*.service'"):
         machine.does(replace)
         until(lambda: controls(olivia, job), "her job to be hers again")
 
@@ -194,7 +212,7 @@ def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
     token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]
     for secret in (SECRET_KEY, START_CODE, token):
         assert secret not in service.journal
-    machine.does("systemctl stop devmode.service devmode.socket")
+    machine.does("systemctl stop 'devmode@*'")
     assert "Traceback" not in service.journal
 
 
