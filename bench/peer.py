@@ -97,7 +97,8 @@ class Bench:
         }
 
     def _devmode(self, gunicorns: int, workers: int, pools: Path) -> Devmode:
-        return Devmode(gunicorns, workers, self._postgresql.new_database(), self._new_folder(), pools)
+        database_url = self._postgresql.new_database()
+        return Devmode(gunicorns, workers, database_url, self._new_folder(), pools)
 
     def _new_folder(self) -> Path:
         folder = tempfile.TemporaryDirectory(prefix="devmode-bench-", ignore_cleanup_errors=True)
