@@ -2,12 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gevent
 import msgspec
 import psycopg
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from devmode.cluster import postgresql
@@ -80,13 +81,13 @@ class SqliteBoard:
             watch.close()
 
     def _newest(self) -> int:
-        with self._database.read() as session:
-            return session.scalar(select(func.max(Change.sequence))) or 0
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(Change.sequence))) or 0
 
-    def _after(self, heard: int) -> list[Change]:
+    def _after(self, heard: int) -> Sequence[Row[Any]]:
         query = select(Change).where(Change.sequence > heard).order_by(Change.sequence)
-        with self._database.read() as session:
-            return list(session.scalars(query))
+        with self._database.read() as connection:
+            return connection.execute(query).all()
 
     def _forget_old(self) -> None:
         with self._database.write() as session:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import gevent
 import structlog
-from sqlalchemy import CursorResult, Engine, Executable
+from sqlalchemy import Connection, CursorResult, Engine, Executable
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -38,20 +38,21 @@ class Database:
         self.is_away = False
         self._listeners: list[Callable[[], None]] = []
         self._writers = engine.execution_options(writes=True)
-        if engine.dialect.name == "sqlite":
-            sqlite.prepare(engine)
-        else:
-            postgresql.check_patching()
+        kind = sqlite if engine.dialect.name == "sqlite" else postgresql
+        self._readers = kind.prepare(engine)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `is_away` has changed; it must neither block nor raise."""
         self._listeners.append(listener)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """Give a session for looking; what it changes is thrown away. Raises `DatabaseAway`."""
-        with self._reaching(), Session(self.engine, expire_on_commit=False) as session:
-            yield session
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for looking: rows, which cost half of what objects do.
+
+        A change is thrown away, or refused. Raises `DatabaseAway`.
+        """
+        with self._reaching(), self._readers.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -1,10 +1,19 @@
-"""PostgreSQL under gevent, by psycopg 3."""
+"""PostgreSQL under gevent, by psycopg 3.
 
+What costs is not the query but each answer that is waited for, by way of the hub. So nothing is
+asked before the first statement, and whoever reads waits for nothing but the rows.
+"""
+
+from select import POLLIN
 from typing import Any, Final
 
 from gevent import monkey
-from sqlalchemy import make_url
+from psycopg import Connection
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
 
+_poll: Final = monkey.get_original("select", "poll")
+"""Gevent's takes its way through the hub."""
 STATEMENT_MS: Final = 5000
 IDLE_MS: Final = 2000
 
@@ -20,23 +29,48 @@ CONNECTION: Final[dict[str, Any]] = {
     "options": f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS}"
     f" -c idle_in_transaction_session_timeout={IDLE_MS} -c application_name=devmode",
 }
+_READING: Final = CONNECTION | {
+    "options": f"{CONNECTION['options']} -c default_transaction_read_only=on"
+}
+_POOL: Final[dict[str, Any]] = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
+"""Of those who read, and of those who write."""
 
 
-def engine_options(database_url: str) -> dict[str, Any]:
+def engine_options(database_url: str | URL) -> dict[str, Any]:
     """Return what SQLAlchemy's engine needs beside the URL; nothing for SQLite."""
     if not make_url(database_url).drivername.startswith("postgresql"):
         return {}
-    return {
-        # What was opened before the database restarted is noticed before it is used.
-        "pool_pre_ping": True,
-        "pool_size": 10,
-        "max_overflow": 20,
-        "pool_timeout": 5,
-        "connect_args": CONNECTION,
-    }
+    return _POOL | {"connect_args": CONNECTION}
 
 
-def check_patching() -> None:
+def prepare(engine: Engine) -> Engine:
+    """Prepare `engine` for those who write, and return one for those who read.
+
+    Each statement of a reader is a transaction of its own: READ COMMITTED, PostgreSQL's default,
+    shows no more with one around several. The database refuses it any change.
+    """
+    _check_patching()
+    readers = create_engine(
+        engine.url, isolation_level="AUTOCOMMIT", connect_args=_READING, **_POOL
+    )
+    for each in (engine, readers):
+        event.listen(each, "checkout", _refuse_cut_off)
+    event.listen(engine, "engine_disposed", lambda _engine: readers.dispose())
+    return readers
+
+
+def _refuse_cut_off(connection: Connection[Any], _record: object, _fairy: object) -> None:
+    """Have SQLAlchemy connect anew where the database has ended a connection meanwhile.
+
+    It says so on it when it shuts down; nothing else comes on one that nobody uses.
+    """
+    ready = _poll()
+    ready.register(connection.fileno(), POLLIN)
+    if ready.poll(0):
+        raise DisconnectionError
+
+
+def _check_patching() -> None:
     """Refuse to go on with a psycopg that was imported before gevent's patches.
 
     It chooses how to wait when it is imported, and would stop every greenlet for every query.

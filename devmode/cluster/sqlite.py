@@ -17,10 +17,14 @@ WRITE_LOCK_TIMEOUT_S = 10.0
 """How long a writer waits for the others: far longer than any transaction of devmode takes."""
 
 
-def prepare(engine: Engine) -> None:
-    """Give every connection of `engine` WAL, foreign keys and explicit transactions."""
+def prepare(engine: Engine) -> Engine:
+    """Give every connection of `engine` WAL, foreign keys and explicit transactions.
+
+    Return what is for those who read: the same.
+    """
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begin)
+    return engine
 
 
 def is_locked(error: OperationalError) -> bool:

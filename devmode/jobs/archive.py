@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import gevent
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster.database import Database
@@ -98,8 +98,8 @@ class Archive:
     def kept(self, job_ids: Iterable[int]) -> dict[int, Kept]:
         """Return what is kept of these jobs, by number."""
         query = select(KeptJob).where(KeptJob.job_id.in_(list(job_ids)))
-        with self._database.read() as session:
-            return {row.job_id: _kept(row) for row in session.scalars(query)}
+        with self._database.read() as connection:
+            return {row.job_id: _kept(row) for row in connection.execute(query)}
 
     def complete(self, job: Job) -> Job:
         """Return an ended job with its schedule, as far as it is kept, and any other as it is."""
@@ -232,7 +232,7 @@ def _remove_older(folder: Path, until: float) -> None:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _kept(row: KeptJob) -> Kept:
+def _kept(row: Row[Any]) -> Kept:
     modules = msgspec.convert(row.modules, list[_KeptModule])
     place = Place("kept", str(row.job_id), row.picture_at) if row.picture_at else None
     return Kept(tuple(Module(*msgspec.structs.astuple(module)) for module in modules), place)

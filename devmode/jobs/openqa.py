@@ -155,8 +155,8 @@ class Poller:
         url, me = instance.api.url, self._lease.process_id
         if not self._lease.is_held:
             return False
-        with self._database.read() as session:
-            asking = session.scalar(
+        with self._database.read() as connection:
+            asking = connection.scalar(
                 select(OpenqaInstance.process_id).where(OpenqaInstance.url == url)
             )
         if asking != me and not self._replaces(url, asking):
@@ -331,8 +331,8 @@ class Poller:
 
     def _written(self, instance: Instance) -> set[int]:
         query = select(OpenqaJob.openqa_id).where(OpenqaJob.url == instance.api.url)
-        with self._database.read() as session:
-            return set(session.scalars(query))
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
 
     def _note(self, instance: Instance, trouble: str | None) -> None:
         if trouble == instance.trouble and instance.turn > 1:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from devmode.cluster.database import Database
 from devmode.commandserver.address import Address
@@ -94,8 +94,8 @@ class RemoteJobs:
 
     def _running(self) -> set[int]:
         going_on = select(OpenqaJob.job_id).join(JobRow).where(JobRow.ended_at.is_(None))
-        with self._database.read() as session:
-            return set(session.scalars(going_on))
+        with self._database.read() as connection:
+            return set(connection.scalars(going_on))
 
     def _parts(self, job_ids: list[int]) -> dict[int, OpenqaPart]:
         query = (
@@ -104,12 +104,12 @@ class RemoteJobs:
             .outerjoin(OpenqaInstance, OpenqaInstance.url == OpenqaJob.url)
             .where(JobRow.ended_at.is_(None), OpenqaJob.job_id.in_(job_ids))
         )
-        with self._database.read() as session:
-            rows = session.execute(query).all()
-        return {row.job_id: self._part(row, trouble) for row, trouble in rows}
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {row.job_id: self._part(row) for row in rows}
 
-    def _part(self, row: OpenqaJob, trouble: str | None) -> OpenqaPart:
+    def _part(self, row: Row[Any, Any]) -> OpenqaPart:
         facts = msgspec.convert(row.facts, Facts)
         token = self._seal.open(row.sealed_token) if row.sealed_token else None
         address = Address(facts.host, facts.port, token) if token and facts.host else None
-        return OpenqaPart(row.url, row.openqa_id, facts, address, trouble)
+        return OpenqaPart(row.url, row.openqa_id, facts, address, row.trouble)

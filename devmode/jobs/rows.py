@@ -5,9 +5,9 @@ Whoever sees a job first makes its row, and whoever sees its end first writes th
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,8 @@ RECENT_S: Final = 24 * 3600.0
 JOB: Final = "job"
 """Topic: this job appeared or ended."""
 
+_JOB: Final = select(JobRow).where(JobRow.id == bindparam("job_id"))
+
 
 class JobRows:
     """Finds, makes and ends them; the others hear of it."""
@@ -37,8 +39,10 @@ class JobRows:
 
     def find(self, job_id: int) -> Job | None:
         """Return a job as its row has it, None if there is none."""
-        with self._database.read() as session:
-            row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
+        if job_id > LARGEST_ID:
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(_JOB, {"job_id": job_id}).one_or_none()
         return _from_row(row) if row else None
 
     def get(self, job_id: int) -> Job:
@@ -56,8 +60,8 @@ class JobRows:
         query = select(JobRow.id).where(JobRow.openqa_id == openqa_id).order_by(JobRow.id.desc())
         if url is not None:
             query = query.where(or_(JobRow.openqa_url.is_(None), JobRow.openqa_url == url))
-        with self._database.read() as session:
-            job_id = session.scalar(query.limit(1)) if openqa_id <= LARGEST_ID else None
+        with self._database.read() as connection:
+            job_id = connection.scalar(query.limit(1)) if openqa_id <= LARGEST_ID else None
         if job_id is None:
             raise JobNotFound(f"devmode has seen no job {openqa_id} of an openQA.")
         return job_id
@@ -76,14 +80,14 @@ class JobRows:
 
     def running(self) -> set[int]:
         """Return the numbers of the jobs of this host whose end nobody has written down."""
-        with self._database.read() as session:
-            return set(session.scalars(select(JobRow.id).where(*self._going_on())))
+        with self._database.read() as connection:
+            return set(connection.scalars(select(JobRow.id).where(*self._going_on())))
 
     def is_of(self, job_id: int, reading: PoolReading) -> bool:
         """Tell whether a reading of a job's pool directory is of its own run."""
         run = JobRow.token_hash == hash_of(reading.token), JobRow.started_at == reading.started_at
-        with self._database.read() as session:
-            return session.scalar(select(JobRow.id).where(JobRow.id == job_id, *run)) is not None
+        with self._database.read() as connection:
+            return connection.scalar(select(JobRow.id).where(JobRow.id == job_id, *run)) is not None
 
     def enter(self, directory: Path, reading: PoolReading) -> int:
         """Return the number of a job that runs: of the row that there is of it, or a new one."""
@@ -115,8 +119,8 @@ class JobRows:
 
     def _newest(self, most: int, *conditions: ColumnElement[bool]) -> list[Job]:
         query = select(JobRow).where(*conditions).order_by(JobRow.id.desc()).limit(most)
-        with self._database.read() as session:
-            return [_from_row(row) for row in session.scalars(query)]
+        with self._database.read() as connection:
+            return [_from_row(row) for row in connection.execute(query)]
 
     def _enter(self, directory: Path, reading: PoolReading) -> int:
         same = (
@@ -164,7 +168,7 @@ class JobRows:
         return row
 
 
-def _from_row(row: JobRow) -> Job:
+def _from_row(row: Row[Any]) -> Job:
     return Job(
         id=row.id,
         name=row.name,

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from gevent.lock import RLock
 from sqlalchemy import delete, select, update
 
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.notices import Notices
+from devmode.errors import DatabaseAway
 from devmode.jobs.models import JobRow, UploadProgress
 
 UPLOADS = "uploads"
@@ -13,25 +15,32 @@ UPLOADS = "uploads"
 
 Progress = dict[str, Any]
 
+_EVERY = select(UploadProgress.job_id, UploadProgress.progress)
+
 
 class Uploads:
-    """What workers told last, read once per process and change."""
+    """What workers told last: read once by each process, then job by job as it changes."""
 
     def __init__(self, database: Database, notices: Notices) -> None:
         """Know nothing yet."""
         self._database = database
         self._notices = notices
-        self._known: dict[int, Progress | None] = {}
-        notices.listen(UPLOADS, lambda job_id: self._forget(int(job_id)))
-        notices.when_missed(self._known.clear)
+        self._known: dict[int, Progress] = {}
+        self._outdated: set[int] = set()
+        self._all_outdated = True
+        # Who comes while it is read waits for it.
+        self._reading = RLock()
+        notices.listen(UPLOADS, lambda job_id: self._outdated.add(int(job_id)))
+        notices.when_missed(self._miss)
 
     def of(self, job_id: int) -> Progress | None:
-        """Return what the worker of a job told last, None if nothing."""
-        if job_id not in self._known:
-            query = select(UploadProgress.progress).where(UploadProgress.job_id == job_id)
-            with self._database.read() as session:
-                self._known[job_id] = session.scalar(query)
-        return self._known[job_id]
+        """Return what the worker of a job told last, None if nothing; raise `DatabaseAway`."""
+        with self._reading:
+            if self._all_outdated:
+                self._read_all()
+            if job_id in self._outdated:
+                self._read(job_id)
+        return self._known.get(job_id)
 
     def note(self, job_id: int, progress: Progress) -> None:
         """Keep what a worker told, let every process know, and drop what is of no use any more."""
@@ -43,5 +52,29 @@ class Uploads:
             session.execute(delete(UploadProgress).where(UploadProgress.job_id.in_(ended)))
             self._notices.publish(session, UPLOADS, job_id)
 
-    def _forget(self, job_id: int) -> None:
+    def _miss(self) -> None:
+        self._all_outdated = True
+
+    def _read_all(self) -> None:
+        # Before the reading, during which something may become so again.
+        self._all_outdated = False
+        self._outdated.clear()
+        try:
+            with self._database.read() as connection:
+                rows = connection.execute(_EVERY).all()
+        except DatabaseAway:
+            self._all_outdated = True
+            raise
+        self._known = {row.job_id: row.progress for row in rows}
+
+    def _read(self, job_id: int) -> None:
+        self._outdated.discard(job_id)
+        try:
+            with self._database.read() as connection:
+                row = connection.execute(_EVERY.where(UploadProgress.job_id == job_id)).first()
+        except DatabaseAway:
+            self._outdated.add(job_id)
+            raise
         self._known.pop(job_id, None)
+        if row is not None:
+            self._known[job_id] = row.progress

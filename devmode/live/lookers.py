@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gevent.lock import RLock
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster.clock import now
@@ -22,6 +22,8 @@ class Lookers:
         self._lease = lease
         self._mine: set[int] = set()
         self._unwritten: set[int] = set()
+        self._written: set[int] = set()
+        """What may have a row."""
         self._writing = RLock()
 
     def enter(self, job_id: int) -> None:
@@ -40,6 +42,7 @@ class Lookers:
     def enter_again(self) -> None:
         """Note everything anew: after a lost lease this process goes by another name."""
         self._unwritten |= self._mine
+        self._written |= self._mine
         self.write()
 
     def write(self) -> None:
@@ -49,15 +52,23 @@ class Lookers:
             job_ids, self._unwritten = self._unwritten, set()
             if not job_ids:
                 return
-            process_id = self._lease.process_id
-            changed = (Looker.process_id == process_id, Looker.job_id.in_(job_ids))
             try:
-                with self._database.write() as session:
-                    session.execute(delete(Looker).where(*changed))
-                    for job_id in sorted(job_ids & self._mine):
-                        session.add(Looker(process_id=process_id, job_id=job_id))
+                self._write(job_ids)
             except (DatabaseAway, IntegrityError):
                 self._unwritten |= job_ids
+
+    def _write(self, job_ids: set[int]) -> None:
+        process_id = self._lease.process_id
+        former, there = job_ids & self._written, job_ids & self._mine
+        self._written |= job_ids
+        with self._database.write() as session:
+            if former:
+                mine = Looker.process_id == process_id
+                session.execute(delete(Looker).where(mine, Looker.job_id.in_(former)))
+            if there:
+                rows = [{"process_id": process_id, "job_id": job_id} for job_id in sorted(there)]
+                session.execute(insert(Looker), rows)
+        self._written -= job_ids - there
 
     def looked_at(self) -> set[int]:
         """Return the jobs whose screens somebody looks at in a process that lives.
@@ -69,5 +80,5 @@ class Lookers:
             .join(Process, Process.id == Looker.process_id)
             .where(Process.lease_until + MARGIN_S > now())
         )
-        with self._database.read() as session:
-            return set(session.scalars(query))
+        with self._database.read() as connection:
+            return set(connection.scalars(query))

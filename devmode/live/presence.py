@@ -2,12 +2,12 @@
 
 import contextlib
 from collections import Counter
+from typing import Any
 
 from gevent.event import Event
 from gevent.lock import RLock
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database
@@ -24,6 +24,14 @@ LOOK_S = 30.0
 """How often rows are looked for of a process that wrote when it had no lease any more."""
 _LAPSED = Presence.process_id.not_in(select(Process.id).where(Process.lease_until > now()))
 
+# Put together once: that takes longer than the database needs to answer.
+_FORGET = delete(Presence).where(
+    Presence.process_id == bindparam("process_id"),
+    Presence.job_id == bindparam("job_id"),
+    Presence.user_id == bindparam("user_id"),
+)
+_NOTE = insert(Presence)
+
 
 class Attendance:
     """Counts the tabs of this process' streams."""
@@ -35,6 +43,8 @@ class Attendance:
         self._lease = lease
         self._tabs: Counter[tuple[int, int]] = Counter()
         self._unwritten: set[tuple[int, int]] = set()
+        self._written: set[tuple[int, int]] = set()
+        """What may have a row."""
         self._writing = RLock()
         self._due = Event()
         lease.when_gone(self._due.set)
@@ -54,6 +64,7 @@ class Attendance:
     def enter_again(self) -> None:
         """Write every count anew: this process may go by another name, after a lost lease."""
         self._unwritten |= self._tabs.keys()
+        self._written |= self._unwritten
         self.write()
 
     def run(self) -> None:
@@ -76,10 +87,7 @@ class Attendance:
             if not keys:
                 return
             try:
-                with self._database.write() as session:
-                    # In one order, so that two processes never wait for each other.
-                    for job_id, user_id in sorted(keys):
-                        self._write_one(session, job_id, user_id)
+                self._write(keys)
                 self._tell({job_id for job_id, _user_id in keys})
             except (DatabaseAway, IntegrityError):
                 self._unwritten |= keys
@@ -94,8 +102,8 @@ class Attendance:
         After what was written: a session that begins in this moment has its own tabs counted.
         """
         controlled = select(DeveloperSession.job_id).where(DeveloperSession.job_id.in_(job_ids))
-        with self._database.read() as session:
-            shown = session.scalars(controlled).all()
+        with self._database.read() as connection:
+            shown = connection.scalars(controlled).all()
         if not shown:
             return
         with self._database.write() as session:
@@ -103,8 +111,8 @@ class Attendance:
                 self._notices.publish(session, SESSION, job_id)
 
     def _withdraw_lapsed(self) -> None:
-        with self._database.read() as session:
-            if session.scalar(select(Presence.job_id).where(_LAPSED).limit(1)) is None:
+        with self._database.read() as connection:
+            if connection.scalar(select(Presence.job_id).where(_LAPSED).limit(1)) is None:
                 return
         with self._database.write() as session:
             # What another process withdraws in this moment is left to it.
@@ -113,9 +121,20 @@ class Attendance:
                 session.delete(row)
                 self._notices.publish(session, SESSION, row.job_id)
 
-    def _write_one(self, session: Session, job_id: int, user_id: int) -> None:
-        key = {"process_id": self._lease.process_id, "job_id": job_id, "user_id": user_id}
-        session.execute(delete(Presence).filter_by(**key))
-        tabs = self._tabs[job_id, user_id]
-        if tabs > 0:
-            session.execute(insert(Presence).values(**key, tabs=tabs))
+    def _write(self, keys: set[tuple[int, int]]) -> None:
+        # In one order, so that two processes never wait for each other.
+        ordered = sorted(keys)
+        former = [self._row(key) for key in ordered if key in self._written]
+        there = {key: self._tabs[key] for key in ordered if self._tabs[key] > 0}
+        self._written |= keys
+        with self._database.write() as session:
+            if former:
+                session.connection().execute(_FORGET, former)
+            if there:
+                rows = [self._row(key) | {"tabs": tabs} for key, tabs in there.items()]
+                session.connection().execute(_NOTE, rows)
+        self._written -= keys - there.keys()
+
+    def _row(self, key: tuple[int, int]) -> dict[str, Any]:
+        job_id, user_id = key
+        return {"process_id": self._lease.process_id, "job_id": job_id, "user_id": user_id}

@@ -135,8 +135,8 @@ class Guests:
         return account.name if len(self._servers) == 1 else f"{account.name}@{server.hostname}"
 
     def _user_id(self, name: str) -> int:
-        with self._database.read() as session:
-            known = session.scalar(select(User.id).where(User.name == name))
+        with self._database.read() as connection:
+            known = connection.scalar(select(User.id).where(User.name == name))
         if known is not None:
             return known
         with self._database.write() as session:

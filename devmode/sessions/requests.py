@@ -6,7 +6,7 @@ taken by then is withdrawn, and what nobody withdrew in time is refused, never s
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
@@ -33,6 +33,29 @@ REMEMBERED_S = 3600.0
 """How long it is known how a command ended."""
 
 NOT_OWNER = "You don't control this job. Take control first."
+
+_WAITING = (
+    select(
+        SessionCommand,
+        User.name,
+        DeveloperSession.user_id,
+        SessionCommand.asked_at < now() - ANSWER_S,
+    )
+    .join(User, User.id == SessionCommand.user_id)
+    .join(DeveloperSession, DeveloperSession.job_id == SessionCommand.job_id)
+    .where(
+        SessionCommand.job_id == bindparam("job_id"),
+        SessionCommand.state == "waiting",
+        DeveloperSession.term == bindparam("term"),
+        DeveloperSession.process_id == bindparam("process_id"),
+    )
+    .order_by(SessionCommand.id)
+    # The session first, as everybody does: nobody waits for each other.
+    .with_for_update(of=(DeveloperSession, SessionCommand))
+)
+_DONE = select(SessionCommand.error, SessionCommand.sentence).where(
+    SessionCommand.id == bindparam("command_id"), SessionCommand.state == "done"
+)
 
 
 class Requests:
@@ -74,37 +97,21 @@ class Requests:
         Nothing is taken by who keeps the job no more; what its developer has stopped waiting for,
         or that was asked by somebody who controls the job no more, is refused.
         """
-        kept = select(DeveloperSession.user_id).where(
-            DeveloperSession.job_id == job_id,
-            DeveloperSession.term == term,
-            DeveloperSession.process_id == process_id,
-        )
-        waiting = (SessionCommand.job_id == job_id, SessionCommand.state == "waiting")
+        waiting = {"job_id": job_id, "term": term, "process_id": process_id}
+        taken = []
         with self._database.write() as session:
-            owner = session.scalar(kept.with_for_update(read=True))
-            if owner is None:
-                return []
-            self._refuse(
-                session, NotSessionOwner(NOT_OWNER), *waiting, SessionCommand.user_id != owner
-            )
-            late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
-            stale = SessionCommand.asked_at < now() - ANSWER_S
-            self._refuse(session, late, *waiting, stale)
-            return self._take(session, term, *waiting)
-
-    def _take(self, session: Session, term: int, *which: Any) -> list[Request]:
-        taken = session.scalars(
-            update(SessionCommand)
-            .where(*which)
-            .values(state="taken", term=term)
-            .returning(SessionCommand)
-        ).all()
-        who = select(User).where(User.id.in_({command.user_id for command in taken}))
-        names = {user.id: user.name for user in session.scalars(who)}
-        return [
-            Request(c.id, names[c.user_id], c.action, c.arguments, c.revision)
-            for c in sorted(taken, key=lambda command: command.id)
-        ]
+            for command, name, owner, is_late in session.execute(_WAITING, waiting).all():
+                this = SessionCommand.id == command.id
+                if command.user_id != owner:
+                    self._refuse(session, NotSessionOwner(NOT_OWNER), this)
+                elif is_late:
+                    late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
+                    self._refuse(session, late, this)
+                else:
+                    command.state, command.term = "taken", term
+                    asked = (command.action, command.arguments, command.revision)
+                    taken.append(Request(command.id, name, *asked))
+        return taken
 
     def withdraw(self, command_id: int) -> None:
         """Stop waiting for a command: if nobody took it, nobody will."""
@@ -132,11 +139,9 @@ class Requests:
 
     def outcome(self, command_id: int) -> tuple[str | None, str] | None:
         """Return the error code (if any) and the sentence of a command that is done."""
-        with self._database.read() as session:
-            command = session.get(SessionCommand, command_id)
-            if command is None or command.state != "done":
-                return None
-            return command.error, command.sentence or ""
+        with self._database.read() as connection:
+            done = connection.execute(_DONE, {"command_id": command_id}).one_or_none()
+        return (done.error, done.sentence or "") if done else None
 
     def lose(self, session: Session, job_id: int) -> None:
         """Say of what a dead keeper had taken that nobody knows whether it arrived."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, delete, false, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -30,7 +30,7 @@ NOBODY = ""
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """A developer session as everyone may see it; times in seconds since 1970."""
+    """A developer session as everyone may see it, a row; times in seconds since 1970."""
 
     job_id: int
     user_id: int
@@ -71,12 +71,18 @@ def _facts_of_sessions() -> Select[Any]:
     )
     return (
         select(
-            DeveloperSession,
-            User.name,
-            asking.name,
-            tabs,
-            now() - DeveloperSession.unattended_since,
-            Process.lease_until + MARGIN_S > now(),
+            DeveloperSession.job_id,
+            DeveloperSession.user_id,
+            User.name.label("developer"),
+            DeveloperSession.started_at,
+            DeveloperSession.process_id,
+            DeveloperSession.term,
+            DeveloperSession.open,
+            DeveloperSession.turn,
+            tabs.label("tabs"),
+            asking.name.label("requested_by"),
+            (now() - DeveloperSession.unattended_since).label("unattended_s"),
+            func.coalesce(Process.lease_until + MARGIN_S > now(), false()).label("is_kept"),
         )
         .join(User, User.id == DeveloperSession.user_id)
         .outerjoin(asking, asking.id == DeveloperSession.requested_by)
@@ -122,13 +128,13 @@ class Store:
 
     def user_named(self, name: str) -> int | None:
         """Return the number of the user of this name."""
-        with self._database.read() as session:
-            return session.scalar(select(User.id).where(User.name == name))
+        with self._database.read() as connection:
+            return connection.scalar(select(User.id).where(User.name == name))
 
     def events_of(self, job_id: int, limit: int = 50) -> tuple[EventFacts, ...]:
         """Return the newest events of a job, newest first."""
-        with self._database.read() as session:
-            newest = session.scalars(_EVENTS, {"job_id": job_id, "limit": limit})
+        with self._database.read() as connection:
+            newest = connection.execute(_EVENTS, {"job_id": job_id, "limit": limit})
             return tuple(EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in newest)
 
     def remembered(self, job_id: int) -> ExecutionState:
@@ -148,26 +154,9 @@ class Store:
     def _facts(
         self, query: Select[Any], parameters: dict[str, int] | None = None
     ) -> dict[int, SessionFacts]:
-        with self._database.read() as session:
-            return {
-                row.job_id: SessionFacts(
-                    job_id=row.job_id,
-                    user_id=row.user_id,
-                    developer=developer,
-                    started_at=row.started_at,
-                    process_id=row.process_id,
-                    term=row.term,
-                    open=row.open,
-                    turn=row.turn,
-                    tabs=tabs_open,
-                    requested_by=requested_by,
-                    unattended_s=unattended_s,
-                    is_kept=bool(is_kept),
-                )
-                for row, developer, requested_by, tabs_open, unattended_s, is_kept in (
-                    session.execute(query, parameters)
-                )
-            }
+        with self._database.read() as connection:
+            rows = connection.execute(query, parameters).mappings()
+            return {row["job_id"]: SessionFacts(**row) for row in rows}
 
     # Ownership
 

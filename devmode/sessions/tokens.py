@@ -82,18 +82,18 @@ class Tokens:
             .join(User, User.id == ApiToken.user_id)
             .order_by(ApiToken.created_at.desc())
         )
-        with self._database.read() as session:
+        with self._database.read() as connection:
             return [
                 TokenFacts(
                     short_id=token.id[:SHORT_ID],
-                    name=name,
+                    name=token.name,
                     role=Role(token.role),
                     created_at=token.created_at,
                     expires_at=token.expires_at,
                     last_used_at=token.last_used_at,
                     revoked_at=token.revoked_at,
                 )
-                for token, name in session.execute(query)
+                for token in connection.execute(query)
             ]
 
     def revoke(self, name: str) -> int:
@@ -132,8 +132,8 @@ class Tokens:
                 or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now()),
             )
         )
-        with self._database.read() as session:
-            row = session.execute(query).one_or_none()
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
         return Visitor(row.id, row.name, Role(row.role), token_id) if row else None
 
     def _note_use(self, token_id: str) -> None:

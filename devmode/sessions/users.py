@@ -109,9 +109,9 @@ class Logins:
         In the database, since any process may be asked whether its stream may go on.
         """
         login_id = PROXY + _login_id(f"{role.label} {name}")
-        with self._database.read() as session:
+        with self._database.read() as connection:
             late = Login.expires_at > now() + VOUCHED_S / 2
-            known = session.scalar(select(Login.user_id).where(Login.id == login_id, late))
+            known = connection.scalar(select(Login.user_id).where(Login.id == login_id, late))
         user_id = known or self._vouch(login_id, name, role)
         return Visitor(user_id, name, role, login_id, signed_in_at=PROXY)
 
@@ -136,8 +136,8 @@ class Logins:
 
     def visitor_of(self, login_id: str) -> Visitor | None:
         """Return whose login this is, None when it is over."""
-        with self._database.read() as session:
-            row = session.execute(_VISITOR, {"login_id": login_id}).one_or_none()
+        with self._database.read() as connection:
+            row = connection.execute(_VISITOR, {"login_id": login_id}).one_or_none()
         at = PROXY if login_id.startswith(PROXY) else None
         return Visitor(row.id, row.name, Role(row.role), login_id, at) if row else None
 

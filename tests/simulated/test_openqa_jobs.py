@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import gevent
 import pytest
 from gevent.event import Event
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import Row, create_engine, select, update
 
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
@@ -367,9 +367,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     part = RemoteJobs._part
 
-    def noted(remote: RemoteJobs, row: OpenqaJob, trouble: str | None) -> OpenqaPart:
+    def noted(remote: RemoteJobs, row: Row[Any, Any]) -> OpenqaPart:
         numbers.append(row.openqa_id)
-        return part(remote, row, trouble)
+        return part(remote, row)
 
     monkeypatch.setattr(RemoteJobs, "_part", noted)
     return numbers
@@ -506,9 +506,9 @@ def test_the_token_is_not_readable_in_the_database(
 ) -> None:
     openqa.runs(7, **HERE)
     process.asks()
-    with database.read() as session:
-        rows = [*session.scalars(select(OpenqaJob)), *session.scalars(select(JobRow))]
-        assert not any(TOKEN in str(vars(row)) for row in rows)
+    with database.read() as connection:
+        rows = [*connection.execute(select(OpenqaJob)), *connection.execute(select(JobRow))]
+        assert not any(TOKEN in str(row) for row in rows)
     assert TOKEN not in repr(process.job)
 
 

@@ -63,6 +63,24 @@ def test_tabs_of_the_developer_who_controls_a_job_are_told(process: Process) -> 
     assert process.heard == [str(JOB)]
 
 
+def test_a_tab_that_closes_while_it_is_written_down_is_not_left_behind(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = process.attendance._tell
+    process.store.reserve(JOB, OLIVIA, "olivia")
+
+    def close(job_ids: set[int]) -> None:
+        monkeypatch.setattr(process.attendance, "_tell", tell)
+        process.attendance.leave(JOB, OLIVIA, 1)
+        tell(job_ids)
+
+    monkeypatch.setattr(process.attendance, "_tell", close)
+    process.attendance.enter(JOB, OLIVIA, 1)
+    facts = process.store.session_of(JOB)
+    assert facts is not None
+    assert facts.tabs == 0
+
+
 def test_tabs_from_before_a_session_count_in_it(process: Process) -> None:
     process.attendance.enter(JOB, OLIVIA, 2)
     process.store.reserve(JOB, OLIVIA, "olivia")

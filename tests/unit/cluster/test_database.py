@@ -3,10 +3,11 @@
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import create_engine, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from devmode.cluster import leases, sqlite
@@ -61,8 +62,8 @@ def add(database: Database, name: str) -> None:
 
 
 def names(database: Database) -> set[str]:
-    with database.read() as session:
-        return set(session.scalars(select(Process.id)))
+    with database.read() as connection:
+        return set(connection.scalars(select(Process.id)))
 
 
 def lapse(database: Database, seconds: float = 1) -> None:
@@ -121,10 +122,9 @@ def test_what_fails_is_not_written(database: Database) -> None:
     assert heard == []
 
 
-def test_what_a_reader_changes_is_thrown_away(database: Database) -> None:
-    with database.read() as session:
-        session.add(Process(id="first", host="h", lease_until=0))
-        session.flush()
+def test_what_a_reader_changes_is_refused_or_thrown_away(database: Database) -> None:
+    with suppress(DatabaseAway), database.read() as connection:
+        connection.execute(insert(Process).values(id="first", host="h", lease_until=0))
     assert names(database) == set()
 
 
@@ -152,6 +152,20 @@ def test_a_database_that_is_gone_is_told_and_so_is_its_return(
     add(served, "after")
     assert names(served) == {"before", "after"}
     assert told == [True, False]
+
+
+def test_connections_that_the_database_has_ended_are_not_used(served: Database) -> None:
+    add(served, "before")
+    assert names(served) == {"before"}
+    end = text(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid != pg_backend_pid()"
+    )
+    with create_engine(served.engine.url).connect() as connection:
+        assert connection.scalars(end).all() == [True, True]
+    assert names(served) == {"before"}
+    add(served, "after")
+    assert not served.is_away
 
 
 def test_characters_that_a_database_can_not_keep_are_refused(served: Database) -> None:

@@ -101,8 +101,8 @@ def test_what_was_kept_for_long_enough_is_removed(database: Database, folder: Pa
     assert set(archive.kept([old.id, young.id])) == {young.id}
     assert {path.name for path in folder.iterdir()} == {"notes", str(young.id)}
     assert archive.complete(without_schedule(old)).modules == ()
-    with database.read() as session:
-        assert session.scalars(select(JobRow.id)).all() == [young.id]
+    with database.read() as connection:
+        assert connection.scalars(select(JobRow.id)).all() == [young.id]
 
 
 def test_a_job_that_runs_is_never_too_old(database: Database, folder: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_job_that_runs_is_never_too_old(database: Database, folder: Path) -> N
     with database.write() as session:
         session.execute(update(JobRow).values(ended_at=None))
     Archive(database, folder, 30, 20).forget_old()
-    with database.read() as session:
-        assert session.scalars(select(JobRow.id)).all() == [job.id]
+    with database.read() as connection:
+        assert connection.scalars(select(JobRow.id)).all() == [job.id]
 
 
 def test_a_schedule_that_was_kept_without_run_times_is_read(

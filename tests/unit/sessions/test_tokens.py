@@ -55,8 +55,8 @@ def test_the_secret_is_kept_nowhere(tokens: Tokens, database: Database) -> None:
     assert secret.startswith("devmode_")
     assert len(secret) > 40
     tokens.visitor(secret)
-    with database.read() as session:
-        kept = [session.execute(select(table)).all() for table in TABLES]
+    with database.read() as connection:
+        kept = [connection.execute(select(table)).all() for table in TABLES]
     assert secret.removeprefix("devmode_") not in repr(kept)
     assert secret not in repr(tokens.every())
 
