@@ -14,6 +14,7 @@ from functools import partial
 
 import gevent
 from gevent.event import Event
+from gevent.lock import RLock
 
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
@@ -77,6 +78,8 @@ class _Channel:
     looking_again: "gevent.Greenlet[..., None]" = field(default_factory=gevent.Greenlet)
     outdated: bool = True
     """Whether `recorded` has to be read again."""
+    reading: RLock = field(default_factory=RLock)
+    """Held meanwhile: who needs what is read waits for it."""
 
     def rest_s(self, pace_s: float) -> float:
         """Return how long to wait so that nobody is told more often than every `pace_s`."""
@@ -85,7 +88,8 @@ class _Channel:
     @property
     def is_at_rest(self) -> bool:
         """Whether a change can be told now, by whoever notices it."""
-        return not (self.serving or self.outdated or self.rest_s(BREATH_S))
+        busy = self.serving or self.outdated or self.reading.locked()
+        return not (busy or self.rest_s(BREATH_S))
 
 
 class Feed:
@@ -165,7 +169,9 @@ class Feed:
                 tabs = subscription.tabs[subject]
                 self._attendance.enter(subject, subscription.visitor.id, tabs)
         self._look_again(subject, channel)
-        self._welcome(subscription, subject, channel)
+        # Who came to be served meanwhile was welcomed.
+        if subject not in subscription.audiences:
+            self._welcome(subscription, subject, channel)
 
     def _close(self, subject: int) -> None:
         del self._channels[subject]
@@ -398,15 +404,16 @@ class Feed:
                 subscription.offer(news)
 
     def _look_again(self, subject: int, channel: _Channel) -> None:
-        if not channel.outdated:
-            return
-        # Before the reading, during which it may become so again.
-        channel.outdated = False
-        try:
-            channel.recorded = self._read(subject)
-        except DatabaseAway:
-            channel.outdated = True
-            raise
+        with channel.reading:
+            if not channel.outdated:
+                return
+            # Before the reading, during which it may become so again.
+            channel.outdated = False
+            try:
+                channel.recorded = self._read(subject)
+            except DatabaseAway:
+                channel.outdated = True
+                raise
         self._look_again_in_time(subject, channel)
 
     def _look_again_in_time(self, subject: int, channel: _Channel) -> None:

@@ -234,18 +234,22 @@ class Keeping:
     def _settle_voice(self, job_id: int, link: Link) -> None:
         """Let a link speak unless another process keeps the session of its job."""
         try:
-            self._give_voice(job_id, link, self._store.session_of(job_id))
+            facts = None if self._speaks_for(job_id) else self._store.session_of(job_id)
+            self._give_voice(job_id, link, facts)
         except DatabaseAway:
             if job_id not in self._keepers:
                 link.hush()
 
     def _give_voice(self, job_id: int, link: Link, facts: SessionFacts | None) -> None:
-        if job_id in self._keepers or job_id in self._reserving:
+        if self._speaks_for(job_id):
             link.speak(lambda: self._lease.is_held)
         elif facts is None:
             link.speak()
         elif not link.is_hushed:
             link.hush()
+
+    def _speaks_for(self, job_id: int) -> bool:
+        return job_id in self._keepers or job_id in self._reserving
 
     # What others ask of the keepers here
 
