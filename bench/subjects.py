@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -125,14 +126,10 @@ class Devmode:
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the event streams, then click on “Take control” as several people."""
         viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
-        people = [
-            Developer(self._address(job), f"developer {number}")
-            for number, job in enumerate(jobs[:AT_ONCE])
-        ]
         with ThreadPoolExecutor(AT_ONCE) as clicking:
             clicks = [
                 clicking.submit(self._take_control, person, jobs[number::AT_ONCE])
-                for number, person in enumerate(people)
+                for number, person in enumerate(self._people)
             ]
             for click in clicks:
                 click.result()
@@ -152,6 +149,13 @@ class Devmode:
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
         self._started.close()
+
+    @cached_property
+    def _people(self) -> list[Developer]:
+        """Developers who are signed in, each with the process of every job that they control."""
+        return [
+            Developer(self._address(number), f"developer {number}") for number in range(AT_ONCE)
+        ]
 
     def _address(self, job: int) -> str:
         return self._gunicorns[job % len(self._gunicorns)].address
