@@ -66,7 +66,7 @@ def post_worker_init(worker):
 
     def watch():
         while worker.alive:
-            gevent.sleep(0.1)
+            gevent.sleep(0.25)
         drain()
         devmode.stop()
 

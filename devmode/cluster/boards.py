@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import msgspec
 import psycopg
+from gevent.socket import wait_read
 from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
@@ -115,10 +116,11 @@ class PostgresqlBoard:
                 connection.execute(f"LISTEN {CHANNEL}")
                 yield None
                 while True:
-                    for notify in connection.notifies(timeout=QUIET_S):
+                    for notify in connection.notifies(timeout=0):
                         yield Notice(*msgspec.json.decode(notify.payload, type=list[str]))
-                    with gevent.Timeout(QUIET_S, DatabaseAway(AWAY)):
-                        connection.execute("SELECT 1")
+                    if not _hears_more(connection):
+                        with gevent.Timeout(QUIET_S, DatabaseAway(AWAY)):
+                            connection.execute("SELECT 1")
         except psycopg.Error as error:
             raise DatabaseAway(AWAY) from error
 
@@ -127,3 +129,12 @@ class PostgresqlBoard:
         arguments, options = engine.dialect.create_connect_args(engine.url)
         options = {**options, **postgresql.CONNECTION, "autocommit": True}
         return psycopg.connect(*arguments, **options)
+
+
+def _hears_more(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Wait until something comes, `QUIET_S` at most: psycopg would wake ten times a second."""
+    try:
+        wait_read(connection.fileno(), QUIET_S)
+    except TimeoutError:
+        return False
+    return True

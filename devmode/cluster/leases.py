@@ -40,7 +40,6 @@ _RENEW = (
     .where(Process.id == bindparam("mine"), Process.lease_until > now())
     .values(lease_until=now() + LEASE_S)
     .returning(Process.lease_until)
-    .execution_options(synchronize_session=False)
 )
 _EVERYBODY = select(
     Process.id,
@@ -105,7 +104,8 @@ class Lease:
         """Extend the lease; False when it had lapsed, until `resume` or `take` makes it good."""
         self._asked_at = _clock()
         with self._database.write() as session:
-            lease_until = session.scalar(_RENEW, {"mine": self.process_id})
+            # By the connection: as objects, each second, it was a fifth of an idle process.
+            lease_until = session.connection().scalar(_RENEW, {"mine": self.process_id})
             if lease_until is None:
                 self._lapsed = True
                 self._held_until = 0.0
@@ -203,7 +203,7 @@ def is_alive(session: Session, process_id: str) -> bool:
 
 def _holders(session: Session) -> tuple[Holder, ...]:
     """Return who has a lease, and forget those who have had none for long."""
-    everybody = session.execute(_EVERYBODY).all()
+    everybody = session.connection().execute(_EVERYBODY).all()
     if any(row.left_s < -FORGOTTEN_AFTER_S for row in everybody):
         session.execute(delete(Process).where(Process.lease_until < now() - FORGOTTEN_AFTER_S))
     return tuple(
