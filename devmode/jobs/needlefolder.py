@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNotFound
-from devmode.jobs.files import json_contents, opened
+from devmode.jobs.files import close, json_contents, opened
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle, check
 from devmode.jobs.registry import Registry
@@ -62,7 +62,7 @@ class NeedleFolders:
             require_permission(folder, self._permitted)
             yield folder
         finally:
-            os.close(folder)
+            close(folder)
 
 
 def require_permission(folder: int, permitted: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devmode.errors import JobNotRunning, NotPermitted
-from devmode.jobs.files import is_exhaustion, opened
+from devmode.jobs.files import close, is_exhaustion, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def terminate(directory: Path, process: Process) -> None:
             " or give it the capability CAP_KILL."
         ) from None
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def _works_at(place: os.stat_result, pid: int) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from devmode.errors import NotPermitted
-from devmode.jobs.files import contents, opened
+from devmode.jobs.files import close, contents, opened
 from devmode.jobs.pool import RESULTS
 
 REQUEST: Final = "live_log"
@@ -183,7 +183,7 @@ def ask_for_pictures(directory: Path, mark: bytes) -> None:
                 # An openQA worker that wants pictures too opens this file for writing.
                 os.fchmod(request, 0o666)
         finally:
-            os.close(request)
+            close(request)
 
 
 def stop_asking(directory: Path, mark: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
-from devmode.jobs.files import json_contents, opened, opened_file
+from devmode.jobs.files import close, json_contents, opened, opened_file
 
 LOG: Final = "log"
 SERIAL: Final = "serial0"
@@ -115,7 +115,7 @@ class GrowingText:
     def close(self) -> None:
         """Let go of the file; a later `read` begins anew."""
         if self._file is not None:
-            os.close(self._file)
+            close(self._file)
             self._file = None
 
     def _open(self) -> int:

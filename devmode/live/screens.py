@@ -18,6 +18,7 @@ from gevent import Greenlet
 
 from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
+from devmode.jobs.breath import breathe
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
@@ -46,6 +47,8 @@ TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
 POLL_S = 0.2
 """How often to look where the system tells nothing by itself."""
+AT_ONCE = 10
+"""So many are looked at before everything else has its turn."""
 SWEEP_S = 3.0
 
 log = logging.getLogger(__name__)
@@ -82,6 +85,16 @@ class _Looked:
     following: "Greenlet[..., None] | None" = None
     """What follows the screen of a job that is another host's."""
     leaving: "Greenlet[..., None] | None" = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is time to see to the request and to what was written because of it."""
+        return time.monotonic() - self.tended_at > TICK_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has to be looked at, on this host, without having been told."""
+        return self.following is None and (self.is_late or not self.watched)
 
 
 class Screens:
@@ -277,12 +290,14 @@ class Screens:
     def _tend_all(self) -> None:
         while self._looked:
             gevent.sleep(POLL_S)
-            tended = [looked for looked in self._looked.values() if looked.following is None]
-            for looked in tended:
-                if time.monotonic() - looked.tended_at > TICK_S:
+            due = [looked for looked in self._looked.values() if looked.is_due]
+            for count, looked in enumerate(due, 1):
+                if looked.is_late:
                     _in_background(partial(self._tend, looked))
-                elif not looked.watched:
+                else:
                     looked.wake()
+                if count % AT_ONCE == 0:
+                    breathe()
 
     def _tend(self, looked: _Looked) -> None:
         if self._looked.get(looked.job.id) is not looked:
