@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.children import children
+from tests.migrations import UPGRADE
 
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -112,8 +113,7 @@ class Gunicorn:
             "DEVMODE_SECRET_KEY": "only for the bench",
             "DEVMODE_STREAMS_PER_LOGIN": "100000",
         }
-        flask = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
-        subprocess.run(flask, cwd=ROOT, env=environment, check=True, capture_output=True)
+        subprocess.run(UPGRADE, cwd=ROOT, env=environment, check=True, capture_output=True)
         self._log = (folder / "gunicorn.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"],

@@ -126,6 +126,8 @@ class Devmode:
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the event streams, then click on “Take control” as several people."""
         viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
+        for person in self._people:
+            person.hang_up()
         with ThreadPoolExecutor(AT_ONCE) as clicking:
             clicks = [
                 clicking.submit(self._take_control, person, jobs[number::AT_ONCE])

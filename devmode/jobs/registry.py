@@ -17,22 +17,17 @@ from gevent.lock import RLock
 
 from devmode.cluster.database import Database
 from devmode.cluster.notices import Notices
-from devmode.commandserver.address import Address, JobToken
+from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, TextNotFound
 from devmode.jobs.breath import breathe
-from devmode.jobs.job import NOWHERE, Job, JobState, Module
+from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
-from devmode.jobs.pool import (
-    Known,
-    PoolReading,
-    ScheduledModule,
-    UnreadablePool,
-    read_pool,
-)
+from devmode.jobs.pool import Known, PoolReading, UnreadablePool, read_pool
 from devmode.jobs.poolwatch import PoolWatch
 from devmode.jobs.processes import all_work, is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
+from devmode.jobs.sightings import ended_job, job_in_pool, job_of_openqa, schedule_of
 
 SCAN_S = 0.5
 """A job appears, and is known to have ended, within about two of these."""
@@ -241,7 +236,7 @@ class Registry:
         others = parts.keys() - known_better
         news = [job_id for job_id in others if self._part_taken(job_id) is not parts[job_id]]
         for count, job_id in enumerate(news, 1):
-            self._take_elsewhere(_job_elsewhere(job_id, parts[job_id]))
+            self._take_elsewhere(job_of_openqa(job_id, parts[job_id]))
             if count % BATCH == 0:
                 breathe()
         for job_id in self._elsewhere.keys() - parts.keys():
@@ -267,7 +262,7 @@ class Registry:
             return
         del self._elsewhere[job.id]
         at, result = (row.ended_at, row.result) if row else (time.time(), None)
-        self._tell(_ended(job, at, result, job.modules))
+        self._tell(ended_job(job, at, result, job.modules))
 
     def _seen(self) -> set[Path]:
         """Find the pool directories; a path that is the same object as before compares faster."""
@@ -309,57 +304,35 @@ class Registry:
             return None
 
     def _begin(self, directory: Path, reading: PoolReading) -> None:
-        job = self._job(directory, reading, self._rows.enter(directory, reading))
+        job_id = self._rows.enter(directory, reading)
+        job = job_in_pool(directory, reading, job_id, self.host, self._remote.known(job_id))
         self._running[directory] = _Run(job, Known(), reading)
         self._directories[job.id] = directory
         self._tell(job)
 
     def _go_on(self, run: _Run, reading: PoolReading) -> None:
         # Nearly always all is as before: to compare that takes much less than to make a job of it.
-        if reading == run.reading and run.job.openqa is self._remote.known(run.job.id):
+        part = self._remote.known(run.job.id)
+        if reading == run.reading and run.job.openqa is part:
             return
         run.reading = reading
-        job = self._job(run.job.pool_directory, reading, run.job.id)
+        job = job_in_pool(run.job.pool_directory, reading, run.job.id, self.host, part)
         if job != run.job:
             run.job = job
             self._tell(job)
 
-    def _job(self, directory: Path, reading: PoolReading, job_id: int) -> Job:
-        part = self._remote.known(job_id)
-        return Job(
-            id=job_id,
-            name=reading.name,
-            state=JobState.RUNNING,
-            pool_directory=directory,
-            started_at=reading.started_at,
-            modules=tuple(_module(m) for m in reading.modules),
-            current_module=reading.current_module,
-            address=Address("127.0.0.1", reading.port, reading.token),
-            vnc=f"{self.host}:{reading.vnc}",
-            process=reading.process,
-            openqa_id=reading.openqa_id,
-            worker_id=reading.worker_id,
-            paused=reading.paused,
-            no_video=reading.no_video,
-            machine_gone=reading.machine_gone,
-            time_limit_s=reading.time_limit_s,
-            openqa_url=part.url if part else None,
-            openqa=part,
-            host=self.host,
-        )
-
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
         modules, failure = run.job.modules, None
         if last is not None and last.process is None and run.reading.token == last.token:
-            modules, failure = tuple(_module(m) for m in last.modules), last.failure
+            modules, failure = schedule_of(last), last.failure
         result = summary([module.result for module in modules])
         if failure is not None:
             result = f"{result}: {failure}"
-        ended = _ended(run.job, time.time(), result, modules)
-        self._rows.end(ended)
-        self._remote.outdate(ended.id)
+        job = ended_job(run.job, time.time(), result, modules)
+        self._rows.end(job)
+        self._remote.outdate(job.id)
         del self._running[directory], self._directories[run.job.id]
-        self._tell(ended)
+        self._tell(job)
 
     def _tell(self, job: Job) -> None:
         for listener in self._listeners:
@@ -371,43 +344,5 @@ class Registry:
             log.warning("pool directory %s is passed over: %s", directory, problem)
 
 
-def _module(line: ScheduledModule) -> Module:
-    told = line.told
-    return Module(line.name, line.category, told.result, told.run_time_s, told.version)
-
-
 def _still_runs(job: Job) -> bool:
     return job.process is not None and is_running(job.pool_directory, job.process)
-
-
-def _job_elsewhere(job_id: int, part: OpenqaPart) -> Job:
-    facts = part.facts
-    return Job(
-        id=job_id,
-        name=facts.name,
-        state=JobState.RUNNING,
-        pool_directory=NOWHERE,
-        started_at=facts.started_at,
-        modules=tuple(Module(name, category, result) for name, category, result in facts.modules),
-        address=part.address,
-        vnc=part.vnc,
-        openqa_id=part.id,
-        worker_id=facts.worker_id,
-        openqa_url=part.url,
-        openqa=part,
-        time_limit_s=facts.time_limit_s,
-    )
-
-
-def _ended(job: Job, at: float | None, result: str | None, modules: tuple[Module, ...]) -> Job:
-    return replace(
-        job,
-        state=JobState.ENDED,
-        ended_at=at,
-        result=result,
-        modules=modules,
-        address=None,
-        vnc=None,
-        process=None,
-        openqa=None,
-    )

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from tests.children import children
+from tests.migrations import UPGRADE
 
 ROOT = Path(__file__).parents[2]
 START_S = 20.0
@@ -140,8 +141,7 @@ def _empty_database() -> bytes:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "devmode.sqlite"
         environment = os.environ | {"DEVMODE_DATABASE_URL": f"sqlite:///{file}"}
-        upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
-        subprocess.run(upgrade, cwd=ROOT, env=environment, check=True, capture_output=True)
+        subprocess.run(UPGRADE, cwd=ROOT, env=environment, check=True, capture_output=True)
         return file.read_bytes()
 
 

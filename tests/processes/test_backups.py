@@ -1,13 +1,13 @@
 """The database of yesterday, or of tomorrow, while jobs run."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from tests.databases import PostgresqlServer
+from tests.migrations import UPGRADE
 from tests.processes.people import Person
 from tests.processes.world import ROOT, World, until
 
@@ -52,8 +52,7 @@ def test_tables_of_a_newer_devmode_stop_the_start_with_a_sentence(world: World) 
     gunicorn.stop()
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
-    for program in (gunicorn.command(), upgrade):
+    for program in (gunicorn.command(), UPGRADE):
         started = subprocess.run(
             program, cwd=ROOT, env=gunicorn.environment, capture_output=True, text=True, timeout=30
         )

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.databases import PostgresqlServer
+from tests.migrations import UPGRADE
 from tests.openqa.pages import Developer
 from tests.processes.machine import Machine
 from tests.processes.people import Person
@@ -133,9 +133,8 @@ def test_those_who_start_at_the_same_time_make_the_tables_once(
         "DEVMODE_DATABASE_URL": postgresql.new_database(),
         "DEVMODE_SECRET_KEY": SECRET_KEY,
     }
-    upgrade = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
     upgrades = [
-        subprocess.Popen(upgrade, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(UPGRADE, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
     told = [each.communicate()[1] for each in upgrades]
