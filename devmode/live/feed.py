@@ -5,16 +5,14 @@ States are replaced, never queued: a viewer that reads slowly gets the newest, n
 
 import contextlib
 import logging
-import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import gevent
 from gevent.event import Event
-from gevent.lock import RLock
 
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
@@ -24,7 +22,8 @@ from devmode.jobs.archive import Archive
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import Picture
-from devmode.jobs.uploads import UPLOADS, Progress, Uploads
+from devmode.jobs.uploads import UPLOADS, Uploads
+from devmode.live.channel import BREATH_S, Channel, Recorded
 from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
@@ -36,11 +35,9 @@ from devmode.live.view import Audience, LiveView, Session
 from devmode.openqa.developers import Developers
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
-from devmode.sessions.store import SESSION, EventFacts, SessionFacts, Store
+from devmode.sessions.store import SESSION, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
-BREATH_S = 0.005
-"""A change is told at once; those that follow within this time are told together."""
 FIRST_STATUS_S = 0.5
 """How long a page waits for the first status, so that it needn't show "connecting"."""
 
@@ -49,47 +46,6 @@ log = logging.getLogger(__name__)
 Render = Callable[[LiveView, Audience, Shown], tuple[Shown, Regions]]
 """Renders the regions of a view that show something else to an audience than they did last."""
 RenderJobs = Callable[[list[JobLine], Shown], tuple[Shown, Regions]]
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """What the database says about a job; read anew only after a notice."""
-
-    session: SessionFacts | None = None
-    events: tuple[EventFacts, ...] = ()
-    uploads: Progress | None = None
-    is_old: bool = False
-    """The database can't be reached; this is what it said last."""
-
-
-@dataclass
-class _Channel:
-    """One job, or the list of jobs, with those who watch it."""
-
-    subscribers: list[Subscription] = field(default_factory=list)
-    shown: dict[Audience, Shown] = field(default_factory=lambda: defaultdict(dict))
-    """What each audience was told last."""
-    changed: bool = False
-    serving: bool = False
-    """Whether a greenlet tells what changed; there is none while nothing happens."""
-    told_at: float = -math.inf
-    """When something was told last, by the monotonic clock."""
-    recorded: _Recorded = field(default_factory=_Recorded)
-    looking_again: "gevent.Greenlet[..., None]" = field(default_factory=gevent.Greenlet)
-    outdated: bool = True
-    """Whether `recorded` has to be read again."""
-    reading: RLock = field(default_factory=RLock)
-    """Held meanwhile: who needs what is read waits for it."""
-
-    def rest_s(self, pace_s: float) -> float:
-        """Return how long to wait so that nobody is told more often than every `pace_s`."""
-        return max(0.0, self.told_at + pace_s - time.monotonic())
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether a change can be told now, by whoever notices it."""
-        busy = self.serving or self.outdated or self.reading.locked()
-        return not (busy or self.rest_s(BREATH_S))
 
 
 class Feed:
@@ -123,7 +79,7 @@ class Feed:
         self._render = render
         self._render_jobs = render_jobs
         self._renderings = Renderings()
-        self._channels: dict[int, _Channel] = defaultdict(_Channel)
+        self._channels: dict[int, Channel] = defaultdict(Channel)
         self._listenings: dict[int, Listening] = {}
 
     def subscribe(
@@ -188,9 +144,9 @@ class Feed:
     def views(self) -> list[LiveView]:
         """Compose the live view of every job, those that run first, without their timelines."""
         owners = self._store.sessions()
-        return [self._view(job, _Recorded(owners.get(job.id))) for job in self._jobs()]
+        return [self._view(job, Recorded(owners.get(job.id))) for job in self._jobs()]
 
-    def _view(self, job: Job, recorded: _Recorded) -> LiveView:
+    def _view(self, job: Job, recorded: Recorded) -> LiveView:
         job = self._archive.complete(job)
         link = self._links.of(job.id)
         no_link = LinkState.CLOSED if job.state is JobState.ENDED else LinkState.CONNECTING
@@ -219,10 +175,10 @@ class Feed:
             for subscription in self._channels[frame.job_id].subscribers:
                 subscription.show(frame)
 
-    def _read(self, subject: int) -> _Recorded:
+    def _read(self, subject: int) -> Recorded:
         if subject == DASHBOARD:
-            return _Recorded()
-        return _Recorded(
+            return Recorded()
+        return Recorded(
             self._store.session_of(subject),
             self._store.events_of(subject),
             self._uploads.of(subject),
@@ -367,7 +323,7 @@ class Feed:
             channel.serving = True
             gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
 
-    def _serve(self, subject: int, channel: _Channel) -> None:
+    def _serve(self, subject: int, channel: Channel) -> None:
         pace_s = PACE_S if subject == DASHBOARD else BREATH_S
         try:
             while channel.changed and channel.subscribers:
@@ -381,7 +337,7 @@ class Feed:
         finally:
             channel.serving = False
 
-    def _tell(self, subject: int, channel: _Channel) -> None:
+    def _tell(self, subject: int, channel: Channel) -> None:
         channel.told_at = time.monotonic()
         if self._store.is_away:
             channel.recorded = replace(channel.recorded, is_old=True)
@@ -403,7 +359,7 @@ class Feed:
             for subscription in subscribers:
                 subscription.offer(news)
 
-    def _look_again(self, subject: int, channel: _Channel) -> None:
+    def _look_again(self, subject: int, channel: Channel) -> None:
         with channel.reading:
             if not channel.outdated:
                 return
@@ -416,7 +372,7 @@ class Feed:
                 raise
         self._look_again_in_time(subject, channel)
 
-    def _look_again_in_time(self, subject: int, channel: _Channel) -> None:
+    def _look_again_in_time(self, subject: int, channel: Channel) -> None:
         """An owner becomes away by nothing happening."""
         channel.looking_again.kill(block=False)
         facts = channel.recorded.session
@@ -424,7 +380,7 @@ class Feed:
         if left_s is not None:
             channel.looking_again = gevent.spawn_later(left_s, self.session_changed, subject)
 
-    def _welcome(self, subscription: Subscription, subject: int, channel: _Channel) -> None:
+    def _welcome(self, subscription: Subscription, subject: int, channel: Channel) -> None:
         """Offer everything there is to see."""
         audience = self._audience(subject, subscription, channel.recorded)
         subscription.audiences[subject] = audience
@@ -437,20 +393,18 @@ class Feed:
             self._change(subject)
         subscription.offer(News(subject, regions))
 
-    def _audience(self, subject: int, subscription: Subscription, recorded: _Recorded) -> Audience:
+    def _audience(self, subject: int, subscription: Subscription, recorded: Recorded) -> Audience:
         if subject == DASHBOARD:
             return Audience.VIEWER
         return subscription.audience or _audience_of(subscription.visitor, recorded.session)
 
-    def _whole(
-        self, subject: int, audience: Audience, recorded: _Recorded
-    ) -> tuple[Shown, Regions]:
+    def _whole(self, subject: int, audience: Audience, recorded: Recorded) -> tuple[Shown, Regions]:
         return self._renderings.whole(
             (subject, audience), partial(self._rendered, subject, audience, recorded)
         )
 
     def _rendered(
-        self, subject: int, audience: Audience, recorded: _Recorded, last: Shown
+        self, subject: int, audience: Audience, recorded: Recorded, last: Shown
     ) -> tuple[Shown, Regions]:
         if subject == DASHBOARD:
             return self._render_jobs(self.jobs(), last)
