@@ -169,6 +169,11 @@ class Link:
         self._carry_out(self._conversation.hush())
 
     @property
+    def is_up(self) -> bool:
+        """Whether the server answers and has told its state."""
+        return self.state is LinkState.CONNECTED and self.execution.known
+
+    @property
     def is_hushed(self) -> bool:
         """Whether somebody else speaks to this command server."""
         return self._permitted is None

@@ -144,7 +144,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Opened:
-    """The session is open."""
+    """The session is open; the test is in this turn."""
+
+    turn: int
 
 
 @dataclass(frozen=True)

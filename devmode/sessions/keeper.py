@@ -94,11 +94,14 @@ class Keeper:
         link = self._listening.link
         link.speak(lambda: self._lease.is_held)
         link.refresh()
-        if link.execution.known and link.state is wire.LinkState.CONNECTED:
+        if link.is_up:
             self.tell(events.LinkUp(link.execution))
         elif self._lifecycle.phase is life.Phase.OPENING:
             # An adopted session is open already and waits for its link as long as it takes.
             gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())
+        elif self._lifecycle.phase is life.Phase.ACTIVE:
+            # It was up when the session was reserved.
+            self.tell(events.LinkDown(link.trouble or "The command server does not answer."))
         self._greenlet.link(lambda _greenlet: ended(self))
         self._greenlet.link_exception(self._failed)
         self._greenlet.start()
@@ -173,8 +176,8 @@ class Keeper:
                 self._store.record_seen(self.job.id, self.term, effect)
             case events.Orphan():
                 self._store.orphan(self.job.id, self.term)
-            case events.Opened():
-                self._store.opened(self.job.id, self.term)
+            case events.Opened(turn):
+                self._store.opened(self.job.id, self.term, turn)
                 self.opened.set(None)
             case events.End(reason, error):
                 self._store.remove(self.job.id, self.term, reason)

@@ -130,16 +130,21 @@ class Keeping:
         log.info("sessions left to others", count=len(keepers))
 
     def _reserve_here(self, job: Job, visitor: Visitor) -> bool:
+        link = self._links.of(job.id)
+        # As for everybody who clicks on the page that shows the job.
+        known = link.execution if link is not None and link.is_up else None
+        turn = known.turn if known else None
         self._reserving.add(job.id)
         try:
-            if not self._store.reserve(job.id, visitor.id, visitor.name):
+            if not self._store.reserve(job.id, visitor.id, visitor.name, turn=turn):
                 return False
             if self.is_retiring:
                 # It became so meanwhile, and has left what it kept already.
                 self._store.orphan(job.id, term=1)
                 return True
             try:
-                self._keep(job, life.Lifecycle(term=1), term=1)
+                begun = life.Lifecycle.opened(1, known) if known else life.Lifecycle(term=1)
+                self._keep(job, begun, term=1)
             except JobNotRunning as error:
                 self._store.remove(job.id, 1, error.sentence)
                 raise

@@ -82,6 +82,13 @@ class Lifecycle:
         self._retiring = False
         self._trouble = "The command server has not answered yet."
 
+    @classmethod
+    def opened(cls, term: int, state: ExecutionState) -> "Lifecycle":
+        """Begin with a session over a link that is up, and has told this state."""
+        lifecycle = cls(term)
+        lifecycle.phase, lifecycle.state = Phase.ACTIVE, state
+        return lifecycle
+
     @property
     def revision(self) -> str:
         """Names the present pause or run of the test, for forms to answer."""
@@ -122,7 +129,7 @@ class Lifecycle:
         before, self.state = self.state, state
         if self.phase is Phase.OPENING:
             self.phase = Phase.ACTIVE
-            return [Opened(), *self._proceed()]
+            return [Opened(state.turn), *self._proceed()]
         if self.phase is not Phase.ACTIVE:
             self.phase = Phase.ACTIVE
             back = Record(

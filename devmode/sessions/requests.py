@@ -50,7 +50,7 @@ _WAITING = (
         DeveloperSession.process_id == bindparam("process_id"),
     )
     .order_by(SessionCommand.id)
-    # The session first, as everybody does: nobody waits for each other.
+    # The session first, as everybody locks them, so that no two wait for each other.
     .with_for_update(of=(DeveloperSession, SessionCommand))
 )
 _DONE = select(SessionCommand.error, SessionCommand.sentence).where(

@@ -30,7 +30,7 @@ NOBODY = ""
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """A developer session as everyone may see it, a row; times in seconds since 1970."""
+    """A developer session as everyone may see it; times in seconds since 1970."""
 
     job_id: int
     user_id: int
@@ -160,11 +160,20 @@ class Store:
 
     # Ownership
 
-    def reserve(self, job_id: int, user_id: int, name: str, *, keeper: str | None = None) -> bool:
+    def reserve(
+        self,
+        job_id: int,
+        user_id: int,
+        name: str,
+        *,
+        keeper: str | None = None,
+        turn: int | None = None,
+    ) -> bool:
         """Reserve a job for a developer; False when it is theirs already.
 
-        This process keeps it, unless another `keeper` is named. Raises `SessionLocked`, naming
-        the owner. The primary key decides the race.
+        This process keeps it, unless another `keeper` is named; it is open at once where the link
+        is up, in this `turn`. Raises `SessionLocked`, naming the owner. The primary key decides
+        the race.
         """
         try:
             with self._database.write() as session:
@@ -175,8 +184,8 @@ class Store:
                         started_at=now(),
                         process_id=self._lease.process_id if keeper is None else keeper,
                         term=1,
-                        open=False,
-                        turn=0,
+                        open=turn is not None,
+                        turn=turn or 0,
                     )
                 )
                 session.flush()
@@ -184,7 +193,7 @@ class Store:
         except IntegrityError:
             facts = self.session_of(job_id)
             if facts is None:
-                return self.reserve(job_id, user_id, name, keeper=keeper)
+                return self.reserve(job_id, user_id, name, keeper=keeper, turn=turn)
             if facts.user_id == user_id:
                 return False
             raise SessionLocked(
@@ -192,10 +201,10 @@ class Store:
             ) from None
         return True
 
-    def opened(self, job_id: int, term: int) -> None:
+    def opened(self, job_id: int, term: int, turn: int) -> None:
         """Note that the link is up: from now on the session is one."""
         with self._database.write() as session:
-            session.execute(self._mine(job_id, term).values(open=True))
+            session.execute(self._mine(job_id, term).values(open=True, turn=turn))
             self._notices.publish(session, SESSION, job_id)
 
     def remove(self, job_id: int, term: int, reason: str) -> None:

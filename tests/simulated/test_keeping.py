@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -16,16 +17,18 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.simulator import Simulator
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
 from devmode.sessions.keeping import Keeping
-from devmode.sessions.links import Links
+from devmode.sessions.links import Links, Listening
 from devmode.sessions.models import User
 from devmode.sessions.store import NOBODY, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
+from tests.waiting import until
 
 OLIVIA = Visitor(1, "olivia", Role.OPERATOR, "login")
 
@@ -41,9 +44,9 @@ class ToldStore(Store):
         self.writing.set()
         return super().adopt(facts)
 
-    def reserve(self, job_id: int, user_id: int, name: str, *, keeper: str | None = None) -> bool:
+    def reserve(self, *whose: Any, **how: Any) -> bool:
         self.writing.set()
-        return super().reserve(job_id, user_id, name, keeper=keeper)
+        return super().reserve(*whose, **how)
 
 
 @dataclass
@@ -53,12 +56,25 @@ class Process:
     path: Path
     store: ToldStore
     keeping: Keeping
+    links: Links
+    simulator: Simulator
     job: Job
 
-    def keeper(self) -> str:
+    def facts(self) -> SessionFacts:
         facts = self.store.session_of(self.job.id)
         assert facts is not None
-        return facts.process_id
+        return facts
+
+    def keeper(self) -> str:
+        return self.facts().process_id
+
+    def pauses(self) -> Listening:
+        """Has the job pause over a link that stays up as long as what is returned."""
+        listening = self.links.listen(self.job, lambda _event: None)
+        until(lambda: listening.link.is_up, "the link to come up")
+        listening.link.say(SetPauseOnNextCommand(on=True), "pause")
+        until(lambda: listening.link.execution.pause, "a pause")
+        return listening
 
     def end_while(self, begin: "gevent.Greenlet[..., object]") -> None:
         """Ends the process between the beginning and the commit of what `begin` writes."""
@@ -100,7 +116,9 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     lease.take()
     registry.scan()
     (job,) = registry.running()
-    yield Process(path, store, Keeping(registry, store, Links(0), notices, lease), job)
+    links = Links(0)
+    keeping = Keeping(registry, store, links, notices, lease)
+    yield Process(path, store, keeping, links, simulator, job)
     simulator.terminate()
     engine.dispose()
 
@@ -120,3 +138,47 @@ def test_a_session_that_begins_while_the_process_ends_is_left_like_the_others(
     process.end_while(gevent.Greenlet(process.keeping.reserve, process.job, OLIVIA))
     rounds.join(5)
     assert process.keeper() == NOBODY
+
+
+def test_a_session_over_a_link_that_is_up_is_open_at_once(process: Process) -> None:
+    process.pauses()
+    process.keeping.reserve(process.job, OLIVIA)
+    assert process.facts().open
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["link is up", "link has to come up"])
+def test_forms_of_other_processes_answer_the_pause_that_the_keeper_knows(
+    process: Process, *, linked: bool
+) -> None:
+    listening = process.pauses()
+    if not linked:
+        process.links.close(process.job.id)
+    process.keeping.reserve(process.job, OLIVIA)
+    keeper = process.keeping.keeper_of(process.job.id)
+    assert keeper is not None
+    keeper.opened.get(timeout=10)
+    facts = process.facts()
+    assert facts.turn == listening.link.execution.turn
+    assert keeper.revision == f"{facts.term}.{facts.turn}"
+
+
+def test_a_link_that_went_down_meanwhile_is_told_and_costs_nobody_control(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening = process.pauses()
+    reserve = process.store.reserve
+
+    def cut(*whose: Any, **how: Any) -> bool:
+        done = reserve(*whose, **how)
+        process.simulator.terminate()
+        until(lambda: not listening.link.is_up, "the link to break")
+        return done
+
+    monkeypatch.setattr(process.store, "reserve", cut)
+    process.keeping.reserve(process.job, OLIVIA)
+    kinds = until(
+        lambda: {event.kind for event in process.store.events_of(process.job.id)} - {"started"},
+        "the loss in the timeline",
+    )
+    assert kinds == {"connection_lost"}
+    assert process.facts().open

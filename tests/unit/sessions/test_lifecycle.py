@@ -115,8 +115,14 @@ class Playbook:
 
 def test_a_session_opens_when_the_command_server_answers() -> None:
     playbook = Playbook(RUNNING)
-    assert playbook.effects == [Opened()]
+    assert playbook.effects == [Opened(RUNNING.turn)]
     assert playbook.life.phase is Phase.ACTIVE
+
+
+def test_a_session_over_a_link_that_is_up_begins_open() -> None:
+    life = Lifecycle.opened(1, PAUSED)
+    assert life.phase is Phase.ACTIVE
+    assert life.receive(LinkUp(PAUSED)) == []
 
 
 def test_an_incompatible_command_server_opens_no_session() -> None:
