@@ -10,10 +10,12 @@ from typing import Any, Final
 from gevent import monkey
 from psycopg import Connection
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 _poll: Final = monkey.get_original("select", "poll")
 """Gevent's takes its way through the hub."""
+_FRESH: Final = "fresh"
 STATEMENT_MS: Final = 5000
 IDLE_MS: Final = 2000
 
@@ -32,15 +34,16 @@ CONNECTION: Final[dict[str, Any]] = {
 _READING: Final = CONNECTION | {
     "options": f"{CONNECTION['options']} -c default_transaction_read_only=on"
 }
-_POOL: Final[dict[str, Any]] = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
-"""Of those who read, and of those who write."""
+_WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
+"""Some wait for what a stopped process has locked; the lease must not wait for those."""
+_READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 
 def engine_options(database_url: str | URL) -> dict[str, Any]:
     """Return what SQLAlchemy's engine needs beside the URL; nothing for SQLite."""
     if not make_url(database_url).drivername.startswith("postgresql"):
         return {}
-    return _POOL | {"connect_args": CONNECTION}
+    return _WRITERS | {"connect_args": CONNECTION}
 
 
 def prepare(engine: Engine) -> Engine:
@@ -51,23 +54,38 @@ def prepare(engine: Engine) -> Engine:
     """
     _check_patching()
     readers = create_engine(
-        engine.url, isolation_level="AUTOCOMMIT", connect_args=_READING, **_POOL
+        engine.url, isolation_level="AUTOCOMMIT", connect_args=_READING, **_READERS
     )
     for each in (engine, readers):
+        event.listen(each, "connect", _note_fresh)
         event.listen(each, "checkout", _refuse_cut_off)
     event.listen(engine, "engine_disposed", lambda _engine: readers.dispose())
     return readers
 
 
-def _refuse_cut_off(connection: Connection[Any], _record: object, _fairy: object) -> None:
+def _note_fresh(_connection: Connection[Any], record: ConnectionPoolEntry) -> None:
+    record.info[_FRESH] = True
+
+
+def _refuse_cut_off(
+    connection: Connection[Any], record: ConnectionPoolEntry, _fairy: object
+) -> None:
     """Have SQLAlchemy connect anew where the database has ended a connection meanwhile.
 
-    It says so on it when it shuts down; nothing else comes on one that nobody uses.
+    It says so on it when it shuts down; nothing else comes on one that nobody uses. One that died
+    without a word fails when it is used.
     """
+    if record.info.pop(_FRESH, False):
+        return
+    if connection.closed or _has_something_to_read(connection.fileno()):
+        # Those beside it were ended, too.
+        raise InvalidatePoolError
+
+
+def _has_something_to_read(descriptor: int) -> bool:
     ready = _poll()
-    ready.register(connection.fileno(), POLLIN)
-    if ready.poll(0):
-        raise DisconnectionError
+    ready.register(descriptor, POLLIN)
+    return bool(ready.poll(0))
 
 
 def _check_patching() -> None:

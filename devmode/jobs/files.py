@@ -19,7 +19,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 close: Final[Callable[[int], None]] = monkey.get_original("os", "close")
-"""Closes what nobody waits on: gevent's own keeps it open until the hub's next turn."""
+"""Closes what nobody waits on: gevent's own keeps a folder open until the hub's next turn."""
 
 
 @contextmanager

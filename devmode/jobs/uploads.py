@@ -5,13 +5,16 @@ from typing import Any
 from gevent.lock import RLock
 from sqlalchemy import delete, select, update
 
-from devmode.cluster.database import Database, changed_rows
+from devmode.cluster.database import AWAY, Database, changed_rows
 from devmode.cluster.notices import Notices
 from devmode.errors import DatabaseAway
 from devmode.jobs.models import JobRow, UploadProgress
 
 UPLOADS = "uploads"
 """Topic: a worker told something new about the uploads of this job."""
+
+MOST_OUTDATED = 1000
+"""Of more jobs of which nobody here has asked, everything is forgotten."""
 
 Progress = dict[str, Any]
 
@@ -30,12 +33,17 @@ class Uploads:
         self._all_outdated = True
         # Who comes while it is read waits for it.
         self._reading = RLock()
-        notices.listen(UPLOADS, lambda job_id: self._outdated.add(int(job_id)))
+        notices.listen(UPLOADS, lambda job_id: self._outdate(int(job_id)))
         notices.when_missed(self._miss)
 
     def of(self, job_id: int) -> Progress | None:
         """Return what the worker of a job told last, None if nothing; raise `DatabaseAway`."""
+        has_waited = self._reading.locked()
         with self._reading:
+            outdated = self._all_outdated or job_id in self._outdated
+            if outdated and has_waited and self._database.is_away:
+                # One after the other they would wait for ever longer.
+                raise DatabaseAway(AWAY)
             if self._all_outdated:
                 self._read_all()
             if job_id in self._outdated:
@@ -54,15 +62,22 @@ class Uploads:
 
     def _miss(self) -> None:
         self._all_outdated = True
+        self._outdated.clear()
+
+    def _outdate(self, job_id: int) -> None:
+        if self._all_outdated:
+            return
+        self._outdated.add(job_id)
+        if len(self._outdated) > MOST_OUTDATED:
+            self._miss()
 
     def _read_all(self) -> None:
         # Before the reading, during which something may become so again.
         self._all_outdated = False
-        self._outdated.clear()
         try:
             with self._database.read() as connection:
                 rows = connection.execute(_EVERY).all()
-        except DatabaseAway:
+        except BaseException:
             self._all_outdated = True
             raise
         self._known = {row.job_id: row.progress for row in rows}
@@ -72,7 +87,7 @@ class Uploads:
         try:
             with self._database.read() as connection:
                 row = connection.execute(_EVERY.where(UploadProgress.job_id == job_id)).first()
-        except DatabaseAway:
+        except BaseException:
             self._outdated.add(job_id)
             raise
         self._known.pop(job_id, None)

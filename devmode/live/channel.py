@@ -46,7 +46,7 @@ class Channel:
     outdated: bool = True
     """Whether `recorded` has to be read again."""
     reading: RLock = field(default_factory=RLock)
-    """Held meanwhile: who needs what is read waits for it."""
+    """Held while `recorded` is read, when `outdated` is False already."""
 
     def rest_s(self, pace_s: float) -> float:
         """Return how long to wait so that nobody is told more often than every `pace_s`."""

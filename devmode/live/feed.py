@@ -14,10 +14,11 @@ from functools import partial
 import gevent
 from gevent.event import Event
 
+from devmode.cluster.database import AWAY
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
-from devmode.errors import DatabaseAway, DevmodeError
+from devmode.errors import DatabaseAway
 from devmode.jobs.archive import Archive
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
@@ -94,7 +95,7 @@ class Feed:
         try:
             for subject in subscription.tabs:
                 self._join(subject, subscription, jobs.get(subject))
-        except DevmodeError:
+        except BaseException:
             self.unsubscribe(subscription)
             raise
         self.touch(DASHBOARD)
@@ -241,7 +242,7 @@ class Feed:
                 self._archive.keep(job, picture)
         elif job.id in self._channels:
             self._listen(job)
-            for subscription in self._channels[job.id].subscribers:
+            for subscription in tuple(self._channels[job.id].subscribers):
                 self._look(job, subscription)
         self.touch(job.id)
 
@@ -344,7 +345,7 @@ class Feed:
         else:
             self._look_again(subject, channel)
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
-        for subscription in channel.subscribers:
+        for subscription in tuple(channel.subscribers):
             audience = self._audience(subject, subscription, channel.recorded)
             if subscription.audiences.get(subject) is not audience:
                 # Someone who became the owner, say, needs every region of the new audience.
@@ -360,14 +361,18 @@ class Feed:
                 subscription.offer(news)
 
     def _look_again(self, subject: int, channel: Channel) -> None:
+        has_waited = channel.reading.locked()
         with channel.reading:
             if not channel.outdated:
                 return
+            if has_waited and self._store.is_away:
+                # One after the other they would wait for ever longer.
+                raise DatabaseAway(AWAY)
             # Before the reading, during which it may become so again.
             channel.outdated = False
             try:
                 channel.recorded = self._read(subject)
-            except DatabaseAway:
+            except BaseException:
                 channel.outdated = True
                 raise
         self._look_again_in_time(subject, channel)
@@ -383,8 +388,9 @@ class Feed:
     def _welcome(self, subscription: Subscription, subject: int, channel: Channel) -> None:
         """Offer everything there is to see."""
         audience = self._audience(subject, subscription, channel.recorded)
-        subscription.audiences[subject] = audience
         shown, regions = self._whole(subject, audience, channel.recorded)
+        # Not before: who could not be shown everything is not told what changes.
+        subscription.audiences[subject] = audience
         if not channel.shown[audience]:
             channel.shown[audience] = shown
         elif channel.shown[audience] != shown:

@@ -42,7 +42,6 @@ class Lookers:
     def enter_again(self) -> None:
         """Note everything anew: after a lost lease this process goes by another name."""
         self._unwritten |= self._mine
-        self._written |= self._mine
         self.write()
 
     def write(self) -> None:

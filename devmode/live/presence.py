@@ -64,7 +64,6 @@ class Attendance:
     def enter_again(self) -> None:
         """Write every count anew: this process may go by another name, after a lost lease."""
         self._unwritten |= self._tabs.keys()
-        self._written |= self._unwritten
         self.write()
 
     def run(self) -> None:

@@ -88,7 +88,7 @@ class _Looked:
 
     @property
     def is_late(self) -> bool:
-        """Whether it is time to see to the request and to what was written because of it."""
+        """Whether to make sure again that the request stands, and what it causes is removed."""
         return time.monotonic() - self.tended_at > TICK_S
 
     @property
@@ -134,7 +134,10 @@ class Screens:
         """Keep the screen of a job that runs fresh until `leave`."""
         if job.process is None:
             return
-        looked = self._looked.get(job.id) or self._begin(job)
+        looked = self._looked.get(job.id)
+        if looked is None:
+            self._begin(job)
+            return
         looked.lookers += 1
         if looked.leaving is not None:
             looked.leaving.kill(block=False)
@@ -250,20 +253,21 @@ class Screens:
             known = self._results[job.id] = changed_at, result_place(job.pool_directory)
         return known[1]
 
-    def _begin(self, job: Job) -> _Looked:
+    def _begin(self, job: Job) -> None:
         looked = _Looked(job, Screen(), wake=lambda: _in_background(partial(self._read, looked)))
+        # Counted before anything that waits: whoever looks may leave meanwhile.
+        looked.lookers = 1
         self._looked[job.id] = looked
         if not self._registry.is_here(job):
             take = partial(self._take, looked)
             looked.following = gevent.spawn(follow_screen, self._elsewhere, job, take)
             looked.following.link_exception(_log_failure)
-            return looked
+            return
         _refresh(looked.screen, job.pool_directory)
         self._lookers.enter(job.id)
         _in_background(partial(self._tend, looked))
         if not self._tending:
             self._tending = gevent.spawn(self._tend_all)
-        return looked
 
     def _end(self, *job_ids: int) -> None:
         ended = [self._look_away(job_id) for job_id in job_ids]
@@ -310,6 +314,8 @@ class Screens:
         self._read(looked)
 
     def _read(self, looked: _Looked) -> None:
+        if self._looked.get(looked.job.id) is not looked:
+            return  # its pool directory may be another job's by now
         before = looked.screen.facts
         if _refresh(looked.screen, looked.job.pool_directory) and looked.screen.picture:
             self._show(Frame(looked.job.id, looked.screen.picture))

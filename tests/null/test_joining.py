@@ -1,10 +1,13 @@
 """Who comes is told everything at once, and only once, whatever happens while they do."""
 
+from typing import Any
+
 import gevent
 import pytest
 from flask import Flask
 from gevent.event import Event
 
+from devmode.errors import DatabaseAway
 from devmode.live.feed import Feed
 from devmode.live.subscription import News, Subscription
 from devmode.live.view import Audience
@@ -64,6 +67,33 @@ def test_who_is_served_while_they_join_is_not_told_everything_again(
     monkeypatch.setattr(feed._attendance, "enter", slow)
     subscription = feed.subscribe(olivia, [shared_job.id])
     feed.unsubscribe(subscription)
+    assert len(welcomed) == 1
+
+
+def test_who_could_not_be_shown_everything_while_they_join_is_shown_it_then(
+    feed: Feed,
+    olivia: Visitor,
+    shared_job: Watched,
+    welcomed: list[Audience],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = Event()
+    enter, whole = feed._attendance.enter, feed._whole
+
+    def slow(job_id: int, user_id: int, tabs: int) -> None:
+        enter(job_id, user_id, tabs)
+        feed.touch(job_id)
+        assert failed.wait(10)
+
+    def fail_once(*what: Any) -> Any:
+        if failed.is_set():
+            return whole(*what)
+        failed.set()
+        raise DatabaseAway("gone")
+
+    monkeypatch.setattr(feed._attendance, "enter", slow)
+    monkeypatch.setattr(feed, "_whole", fail_once)
+    feed.unsubscribe(feed.subscribe(olivia, [shared_job.id]))
     assert len(welcomed) == 1
 
 
