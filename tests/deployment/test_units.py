@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.databases import PostgresqlServer
+from tests.deployment.machine import Machine
 from tests.migrations import UPGRADE
 from tests.openqa.pages import Developer
-from tests.processes.machine import Machine
 from tests.processes.people import Person
 from tests.processes.world import ROOT, START_CODE, Gunicorn, World, until
 
