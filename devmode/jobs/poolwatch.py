@@ -15,7 +15,7 @@ from inotify_simple import INotify, flags
 from devmode.jobs.files import opened
 from devmode.jobs.pool import RESULTS, is_read
 
-UNTOLD_S: Final = 10.0
+UNTOLD_S: Final = 30.0
 """How long a change may go unnoticed that the system does not tell, as of a network's files."""
 RESTLESS_S: Final = 1.0
 """How long after a change another one may come untold: QEMU keeps its pid file open."""
