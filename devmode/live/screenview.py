@@ -59,5 +59,6 @@ def _note(job: Job, facts: ScreenFacts) -> str:
     if job.machine_gone:
         return "The virtual machine is off. This was its last picture."
     if not facts.is_live:
-        return "A screenshot of the results, until the first live picture comes."
-    return "A picture comes whenever the screen changes."
+        # As short as what follows: nothing below moves when the first live picture comes.
+        return "Not live yet: from the results."
+    return "A picture comes with every change."

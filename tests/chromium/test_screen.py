@@ -133,7 +133,7 @@ def test_what_a_killed_server_asked_for_is_withdrawn_by_the_next(
 def says_that_pictures_come(page: Page) -> bool:
     """Tells what the page says now; it would refresh itself only every five seconds."""
     page.reload()
-    return "whenever the screen changes" in page.locator("#region-screen").inner_text()
+    return "with every change" in page.locator("#region-screen").inner_text()
 
 
 def with_chunk(picture: bytes, data: bytes) -> bytes:
