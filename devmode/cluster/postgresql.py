@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gevent import monkey
 from psycopg import Connection
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,7 +39,7 @@ _WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
 _READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 
-def engine_options(database_url: str | URL) -> dict[str, Any]:
+def engine_options(database_url: str) -> dict[str, Any]:
     """Return what SQLAlchemy's engine needs beside the URL; nothing for SQLite."""
     if not make_url(database_url).drivername.startswith("postgresql"):
         return {}

@@ -85,6 +85,25 @@ def test_what_may_have_been_missed_is_asked_anew(process: Process, other: Proces
     assert other.uploads.of(1) == FAR
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["all are read", "one is read"])
+def test_what_is_told_while_it_is_read_is_asked_anew(
+    process: Process, other: Process, *, known: bool
+) -> None:
+    if known:
+        assert other.uploads.of(1) is None
+    process.uploads.note(1, FAR)
+    other.hears_of(1)
+
+    def tell(*arguments: object) -> None:
+        if "upload_progress" in str(arguments[2]) and process.uploads.of(1) == FAR:
+            process.uploads.note(1, FARTHER)
+            other.notices._tell("uploads", "1")
+
+    event.listen(other.database.engine, "after_cursor_execute", tell)
+    other.uploads.of(1)  # what was there when it was read, or what was told since
+    assert other.uploads.of(1) == FARTHER
+
+
 def test_what_could_not_be_read_is_read_when_the_database_is_back(
     process: Process, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
