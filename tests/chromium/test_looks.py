@@ -1,5 +1,6 @@
 """Every page in every state: axe finds nothing in it, and its pictures are kept to be looked at."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -131,6 +132,17 @@ def test_what_is_below_stays_where_it_is_when_a_test_pauses_on_a_mismatch(person
         owner.click("[data-action=release-stay]")
         expect(owner.locator("#region-session")).to_contain_text("Nobody controls")
     assert heights["running"] == heights["mismatch"]
+
+
+def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:
+    olivia = person("olivia")
+    open_job(olivia, "running")
+    expect(olivia.locator("#keys-open")).to_be_visible()
+    with_scripts = {width: heights_at(olivia, width) for width in WIDTHS}
+    olivia.route(re.compile(r"/(keys|attention)\.js"), lambda route: route.abort())
+    olivia.reload()
+    expect(olivia.locator("#keys-open")).to_be_hidden()
+    assert {width: heights_at(olivia, width) for width in WIDTHS} == with_scripts
 
 
 def heights_at(page: Page, width: int) -> list[float]:
