@@ -103,6 +103,10 @@ class Job:
         """How many modules have failed."""
         return sum(module.result == "fail" for module in self.modules)
 
+    def schedules(self, full_name: str) -> bool:
+        """Tell whether a test module of this full name is in the schedule."""
+        return any(module.full_name == full_name for module in self.modules)
+
     def terminate(self) -> None:
         """Tell the isotovideo to end; raise `JobNotRunning` or `NotPermitted`."""
         if self.process is None:

@@ -143,6 +143,17 @@ class Registry:
             self.scan()
         return self._found(job_id) or job
 
+    def get_scheduling(self, job_id: int, module: str) -> Job:
+        """Return a job as `get` does, looked at anew if it seems not to schedule a test module.
+
+        A process that looked a moment later may have shown that module on a page already.
+        """
+        job = self.get(job_id)
+        if job.schedules(module):
+            return job
+        self.scan()
+        return self.get(job_id)
+
     def recorded(self, job_id: int) -> Job:
         """Return a job as the database knows it, without what is read or told; as `get` does."""
         job = self._rows.get(job_id)

@@ -251,10 +251,12 @@ class Sessions:
         for name, value in arguments.items():
             setting_command(name, value)
         module = arguments.get("pause_at")
-        known = {module.full_name for module in self._registry.get(job_id).modules}
-        if module and not known:
+        if not module:
+            return
+        job = self._registry.get_scheduling(job_id, module)
+        if not job.modules:
             raise StateChanged("The schedule of this job is not known yet. Try again in a second.")
-        if module and module not in known:
+        if not job.schedules(module):
             raise InvalidCommand(f"This job has no test module “{module}”.")
 
     def _await(self, command_id: int) -> str:

@@ -241,6 +241,19 @@ def test_a_job_that_another_process_saw_first_is_found_at_once(
     assert second.get(job_id).state is JobState.RUNNING
 
 
+def test_a_test_module_that_another_process_saw_first_is_found_at_once(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    jobs = registry(database, pool)
+    job_id = only(jobs.running()).id
+    results = pool / "testresults"
+    results.mkdir()
+    (results / "test_order.json").write_text('[{"name": "a", "category": "x"}]')
+    assert jobs.get_scheduling(job_id, "x-a").schedules("x-a")
+    assert not jobs.get_scheduling(job_id, "x-b").schedules("x-b")
+
+
 def test_of_two_processes_that_see_the_end_of_a_job_one_notes_it(
     database: Database, pool: Path, isotovideo: Run
 ) -> None:
