@@ -53,8 +53,10 @@ def pytest_runtest_makereport(item: pytest.Function) -> Iterator[None]:
         openqa: OpenQA = item.funcargs["openqa"]
         report.sections.append(("isotovideo", openqa.job_log()[-LAST:]))
         report.sections.append(("worker", openqa.log("worker")[-LAST:]))
-    if report.failed and "devmode" in item.funcargs:
-        report.sections.append(("devmode", item.funcargs["devmode"].log[-LAST:]))
+    devmode = item.funcargs.get("devmode")
+    # One in the process of the tests logs where pytest finds it.
+    if report.failed and isinstance(devmode, Server):
+        report.sections.append(("devmode", devmode.log[-LAST:]))
     if report.failed and "world" in item.funcargs:
         for gunicorn in item.funcargs["world"].gunicorns:
             report.sections.append((f"devmode at {gunicorn.port}", gunicorn.log[-LAST:]))
