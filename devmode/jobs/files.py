@@ -7,6 +7,7 @@ symlink, never blocking (there are FIFOs). What is half-written or missing means
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,26 @@ from typing import Any, Final
 import msgspec
 from gevent import monkey
 
+SETTLED_S: Final = 1.0
+"""Clocks of file systems are coarse: what changed just now may change again in the same tick."""
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 close: Final[Callable[[int], None]] = monkey.get_original("os", "close")
 """Closes what nobody waits on: gevent's own keeps a folder open until the hub's next turn."""
+
+
+Version = tuple[int, int, int]
+
+
+def settled_version(facts: os.stat_result) -> Version | None:
+    """Tell a file, or a folder of files, from what it will be after any change, of its mode too.
+
+    None if it has changed just now.
+    """
+    settled = facts.st_mtime < time.time() - SETTLED_S
+    return (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns) if settled else None
 
 
 @contextmanager

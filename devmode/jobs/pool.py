@@ -5,13 +5,19 @@ are looked at, since they hold passwords and the token.
 """
 
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
-from devmode.jobs.files import contents, is_exhaustion, json_contents, opened
+from devmode.jobs.files import (
+    Version,
+    contents,
+    is_exhaustion,
+    json_contents,
+    opened,
+    settled_version,
+)
 from devmode.jobs.processes import Process, process_in
 
 DEFAULT_QEMUPORT: Final = 15222
@@ -24,7 +30,6 @@ LARGE: Final = 1 << 20
 RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
 LONGEST_FAILURE: Final = 200
-SETTLED_S: Final = 1.0
 RESULTS: Final = "testresults"
 _NOTHING: Final = (0, 0, 0)
 """The version of what is not there."""
@@ -107,9 +112,6 @@ class _Settings:
     worker_id: int | None
     no_video: bool
     time_limit_s: int | None
-
-
-Version = tuple[int, int, int]
 
 
 @dataclass
@@ -216,10 +218,9 @@ def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
 
 
 def _version(pool: int, name: str) -> Version | None:
-    """Tell a file, or a folder of files, from what it will be after any change, of its mode too.
+    """Return what tells a file, or the folder of results, from what it will be after any change.
 
-    isotovideo renames into place whatever it writes into the folder of results (bmwqemu.pm). Clocks
-    of file systems are coarse: what changed just now may change again within the same tick.
+    isotovideo renames into place whatever it writes into that folder (bmwqemu.pm).
     """
     try:
         facts = os.stat(name, dir_fd=pool, follow_symlinks=False)
@@ -227,8 +228,7 @@ def _version(pool: int, name: str) -> Version | None:
         return _NOTHING
     except OSError:
         return None
-    settled = facts.st_mtime < time.time() - SETTLED_S
-    return (facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns) if settled else None
+    return settled_version(facts)
 
 
 def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:

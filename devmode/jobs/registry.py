@@ -5,7 +5,6 @@ A job that is known in several ways is one.
 """
 
 import contextlib
-import glob
 import logging
 import time
 from collections.abc import Callable
@@ -23,11 +22,13 @@ from devmode.jobs.breath import breathe
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
 from devmode.jobs.pool import Known, PoolReading, UnreadablePool, read_pool
+from devmode.jobs.poolpaths import PoolPaths
 from devmode.jobs.poolwatch import PoolWatch
-from devmode.jobs.processes import all_work, is_running
+from devmode.jobs.processes import is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
 from devmode.jobs.sightings import ended_job, job_in_pool, job_of_openqa, schedule_of
+from devmode.jobs.vigil import Vigil
 
 SCAN_S = 0.5
 """A job appears, and is known to have ended, within about two of these."""
@@ -69,11 +70,11 @@ class Registry:
     ) -> None:
         """Look into the directories that `globs` name, on this host, and at `remote` jobs."""
         self._rows = JobRows(database, notices, host)
-        self._globs = globs
+        self._paths = PoolPaths(globs)
         self.host = host
         self._remote = remote
         self._pools = PoolWatch()
-        self._paths: dict[str, Path] = {}
+        self._vigil = Vigil()
         self._running: dict[Path, _Run] = {}
         self._told: dict[int, Job] = {}
         """The jobs that run in pool directories of other hosts, as those tell."""
@@ -205,11 +206,12 @@ class Registry:
             with contextlib.suppress(DatabaseAway):
                 self._remote.read()
             self._pools.hear()
-            seen = self._seen()
-            for count, directory in enumerate(seen | self._running.keys(), 1):
-                self._look_if_needed(directory)
-                if count % BATCH == 0:
-                    breathe()
+            seen = self._paths.found()
+            for directory in self._due_among(seen | self._running.keys()):
+                with self._pools.look(directory):
+                    self._look(directory)
+                breathe()
+            self._take_news_of_openqa()
             self._pools.keep_to(seen)
             for directory in self._problems.keys() - seen:
                 del self._problems[directory]
@@ -275,21 +277,15 @@ class Registry:
         at, result = (row.ended_at, row.result) if row else (time.time(), None)
         self._tell(ended_job(job, at, result, job.modules))
 
-    def _seen(self) -> set[Path]:
-        """Find the pool directories; a path that is the same object as before compares faster."""
-        found = {path for pattern in self._globs for path in glob.iglob(pattern)}
-        self._paths = {path: self._paths.get(path) or Path(path) for path in found}
-        return set(self._paths.values())
+    def _due_among(self, directories: set[Path]) -> set[Path]:
+        """Return where something has changed, or may have, since the last look."""
+        changed = {it for it in directories if not self._pools.is_as_before(it)}
+        return changed | self._vigil.ended()
 
-    def _look_if_needed(self, directory: Path) -> None:
-        run = self._running.get(directory)
-        at_work = run.reading.at_work if run else []
-        if not (self._pools.is_as_before(directory) and all_work(directory, at_work)):
-            with self._pools.look(directory):
-                self._look(directory)
-            breathe()
-        elif run is not None:
-            self._go_on(run, run.reading)
+    def _take_news_of_openqa(self) -> None:
+        for run in tuple(self._running.values()):
+            if run.job.openqa is not self._remote.known(run.job.id):
+                self._go_on(run, run.reading)
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)
@@ -306,6 +302,7 @@ class Registry:
             self._begin(directory, reading)
         else:
             self._go_on(run, reading)
+        self._vigil.keep(directory, reading.at_work)
 
     def _read(self, directory: Path, known: Known) -> PoolReading | None:
         try:
@@ -341,6 +338,7 @@ class Registry:
             result = f"{result}: {failure}"
         job = ended_job(run.job, time.time(), result, modules)
         self._rows.end(job)
+        self._vigil.keep(directory, [])
         self._remote.outdate(job.id)
         del self._running[directory], self._directories[run.job.id]
         self._tell(job)
