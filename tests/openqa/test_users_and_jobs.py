@@ -180,7 +180,7 @@ def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
     assert "cancelled in devmode by Demo: wrong medium" in str(job.get("reason"))
     feed = devmode.extensions["devmode"].feed
     until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
-    assert feed.view(job_id).session is None
+    until(lambda: feed.view(job_id).session is None, "the end of the session")
 
 
 def test_a_job_is_run_again(devmode: Flask, openqa: OpenQA, own_job: int) -> None:
