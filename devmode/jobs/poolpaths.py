@@ -2,24 +2,28 @@
 
 import glob
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from devmode.jobs.files import Version, settled_version
+from devmode.jobs.poolwatch import UNTOLD_S
 
 
 @dataclass
 class _Listing:
-    version: Version | None
     paths: list[Path]
+    version: Version | None = None
+    """Of the folder, before it was listed; None if it has to be listed again in any case."""
+    listed_at: float = 0.0
 
 
 class PoolPaths:
-    """Lists a folder again only when something has come into it or gone."""
+    """Lists a folder again when something has come into it or gone, and every `UNTOLD_S`."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         """Find what these patterns of the shell mean."""
-        self._listings = {pattern: _Listing(None, []) for pattern in patterns}
+        self._listings = {pattern: _Listing([]) for pattern in patterns}
 
     def found(self) -> set[Path]:
         """Return what there is; what was there before is the same object, which compares faster."""
@@ -27,12 +31,18 @@ class PoolPaths:
 
     def _found(self, pattern: str) -> list[Path]:
         listing = self._listings[pattern]
-        version = _version(os.path.dirname(pattern))
-        if version is None or version != listing.version:
-            known = {str(path): path for path in listing.paths}
-            listing.paths = [known.get(name) or Path(name) for name in glob.iglob(pattern)]
-            listing.version = version
+        version, now = _version(os.path.dirname(pattern)), time.monotonic()
+        known = listing.version is not None and listing.version == version
+        if not known or listing.listed_at < now - UNTOLD_S:
+            listing = self._listings[pattern] = _listed(pattern, listing.paths, version, now)
         return listing.paths
+
+
+def _listed(pattern: str, before: list[Path], version: Version | None, now: float) -> _Listing:
+    known = {str(path): path for path in before}
+    paths = [known.get(name) or Path(name) for name in glob.iglob(pattern)]
+    # Nothing is also what `glob` finds where no descriptor is left.
+    return _Listing(paths, version if paths else None, now)
 
 
 def _version(folder: str) -> Version | None:

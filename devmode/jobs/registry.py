@@ -283,9 +283,12 @@ class Registry:
         return changed | self._vigil.ended()
 
     def _take_news_of_openqa(self) -> None:
-        for run in tuple(self._running.values()):
-            if run.job.openqa is not self._remote.known(run.job.id):
-                self._go_on(run, run.reading)
+        runs = tuple(self._running.values())
+        news = [run for run in runs if run.job.openqa is not self._remote.known(run.job.id)]
+        for count, run in enumerate(news, 1):
+            self._go_on(run, run.reading)
+            if count % BATCH == 0:
+                breathe()
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)
@@ -325,8 +328,9 @@ class Registry:
             return
         run.reading = reading
         job = job_in_pool(run.job.pool_directory, reading, run.job.id, self.host, part)
-        if job != run.job:
-            run.job = job
+        # What is equal may be another object, which the next look compares by.
+        is_new, run.job = job != run.job, job
+        if is_new:
             self._tell(job)
 
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:

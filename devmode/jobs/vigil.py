@@ -1,4 +1,4 @@
-"""Tells which pool directories a process works in no more, asked by one call of the system.
+"""Tells in which pool directories a process has ended, asked by one call of the system.
 
 A descriptor of a process (pidfd) becomes readable when the process ends, a zombie too. To ask
 /proc about each takes some 10 µs, and every process of devmode asks twice a second.
@@ -44,7 +44,10 @@ class Vigil:
             self._hold(directory, pids)
 
     def ended(self) -> set[Path]:
-        """Return the pool directories that a process has left which worked there."""
+        """Return the pool directories in which one of the processes works no more.
+
+        One that is held by a descriptor and goes to work elsewhere is not told.
+        """
         told = {self._directories[descriptor] for descriptor, _events in self._poll.poll(0)}
         asked = self._pids.keys() - self._descriptors.keys()
         return told | {it for it in asked if not all_work(it, self._pids[it])}

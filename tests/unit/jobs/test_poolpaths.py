@@ -2,10 +2,12 @@
 
 import glob
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
+from devmode.jobs import poolpaths
 from devmode.jobs.poolpaths import PoolPaths
 
 LONG_AGO = 1000.0
@@ -65,6 +67,35 @@ def test_a_folder_that_has_just_changed_is_listed_again(
     paths.found()
     paths.found()
     assert len(listings) == 2
+
+
+def test_a_folder_of_which_nothing_is_told_is_listed_again(
+    tmp_path: Path, listings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1").mkdir()
+    settle(tmp_path)
+    paths = PoolPaths((str(tmp_path / "*"),))
+    first = paths.found()
+    monkeypatch.setattr(poolpaths, "UNTOLD_S", 0.0)
+    (again,) = paths.found()
+    assert len(listings) == 2
+    assert first == {again}
+    assert again is first.pop(), "compared by its letters each time"
+
+
+def test_what_can_not_be_listed_for_want_of_a_descriptor_is_found_afterwards(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "1").mkdir()
+    settle(tmp_path)
+    paths = PoolPaths((str(tmp_path / "*"),))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert paths.found() == set()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert paths.found() == {tmp_path / "1"}
 
 
 def test_a_pattern_of_many_folders_is_always_looked_up(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -19,11 +21,14 @@ from devmode.cluster.models import Change
 from devmode.cluster.notices import Notices
 from devmode.errors import DatabaseAway, JobNotFound
 from devmode.jobs import poolwatch
+from devmode.jobs import registry as looking
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, OpenqaInstance, OpenqaJob
+from devmode.jobs.openqa import Facts
 from devmode.jobs.registry import Registry
-from devmode.jobs.remote import RemoteJobs
+from devmode.jobs.remote import OpenqaPart, RemoteJobs
 from devmode.jobs.sealing import Seal
+from devmode.jobs.sightings import job_in_pool
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -107,6 +112,49 @@ def test_a_job_runs_until_its_isotovideo_is_gone(
     assert jobs.running() == []
     assert jobs.get(job.id).state is JobState.ENDED
     assert only(jobs.ended()).id == job.id
+
+
+def test_the_end_of_a_job_is_noticed_though_nothing_changes_in_its_directory(
+    database: Database, pool: Path, isotovideo: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poolwatch, "RESTLESS_S", 0.0)
+    process = isotovideo()
+    jobs = registry(database, pool)
+    jobs.scan()
+    only(jobs.running())
+    assert watched_processes() == 1
+    stop(process)
+    jobs.scan()
+    assert jobs.running() == []
+    assert watched_processes() == 0
+
+
+def watched_processes() -> int:
+    descriptors = Path("/proc/self/fd").iterdir()
+    return sum("pidfd" in os.readlink(it) for it in descriptors if it.is_symlink())
+
+
+def test_what_an_openqa_says_once_more_is_taken_once(
+    database: Database, pool: Path, isotovideo: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isotovideo()
+    jobs = registry(database, pool)
+    part = OpenqaPart("http://openqa", 1, Facts("a job", 1.0, 7200), None)
+    told: list[Job] = []
+    jobs.listen(told.append)
+    made: list[OpenqaPart] = []
+
+    def make(*facts: Any) -> Job:
+        made.append(facts[-1])
+        return job_in_pool(*facts)
+
+    monkeypatch.setattr(looking, "job_in_pool", make)
+    for said in (part, replace(part)):
+        monkeypatch.setattr(RemoteJobs, "known", lambda _self, _job_id, said=said: said)
+        for _time in range(3):
+            jobs.scan()
+    assert len(made) == 2
+    assert len(told) == 1
 
 
 def test_a_job_has_not_ended_because_this_process_can_open_nothing_more(
