@@ -40,9 +40,10 @@ class Worker:
         return self._running
 
     def end(self) -> None:
-        if self._running is not None:
-            self._openqa.end_job(self._running)
-        self._running, self._is_paused = None, False
+        # Even if that fails: the next test is to fail by itself.
+        running, self._running, self._is_paused = self._running, None, False
+        if running is not None:
+            self._openqa.end_job(running)
 
 
 @pytest.hookimpl(wrapper=True)
