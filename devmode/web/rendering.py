@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Flask, render_template, request, url_for
+from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -72,13 +73,14 @@ class Fragments:
     """Templates rendered for nobody's request: for the stream, the same for all of an audience."""
 
     def __init__(self, app: Flask) -> None:
-        """Use the templates and routes of `app`."""
-        self._templates = app.jinja_env
+        """Use the templates and routes of `app`, and nothing of Flask that knows who asks."""
+        self._templates = app.jinja_env.overlay()
+        self._templates.globals = DEFAULT_NAMESPACE | {"url_for": self._url_for}
         self._urls = app.url_map.bind("localhost")
 
     def render(self, template: str, **context: object) -> str:
         """Render one; nothing in it may be personal."""
-        return self._templates.get_template(template).render(url_for=self._url_for, **context)
+        return self._templates.get_template(template).render(context)
 
     def _url_for(self, endpoint: str, **values: object) -> str:
         return self._urls.build(endpoint, values)
