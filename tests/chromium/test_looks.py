@@ -146,6 +146,9 @@ def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:
 
 
 def heights_at(page: Page, width: int) -> list[float]:
+    # A click before the scripts have come leads to another page: until that has its style, all of
+    # it stands elsewhere.
+    page.wait_for_load_state()
     page.set_viewport_size({"width": width, "height": 900})
     places: list[float] = page.evaluate(PLACES)
     return places
