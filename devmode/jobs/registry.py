@@ -18,7 +18,7 @@ from devmode.cluster.database import Database
 from devmode.cluster.notices import Notices
 from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, TextNotFound
-from devmode.jobs.breath import breathe
+from devmode.jobs.breath import breathe, in_breaths
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
 from devmode.jobs.pool import Known, PoolReading, UnreadablePool, read_pool
@@ -248,10 +248,8 @@ class Registry:
             del self._elsewhere[job_id]
         others = parts.keys() - known_better
         news = [job_id for job_id in others if self._part_taken(job_id) is not parts[job_id]]
-        for count, job_id in enumerate(news, 1):
+        for job_id in in_breaths(news, BATCH):
             self._take_elsewhere(job_of_openqa(job_id, parts[job_id]))
-            if count % BATCH == 0:
-                breathe()
         for job_id in self._elsewhere.keys() - parts.keys():
             self._end_elsewhere(self._elsewhere[job_id])
 
@@ -285,10 +283,8 @@ class Registry:
     def _take_news_of_openqa(self) -> None:
         runs = tuple(self._running.values())
         news = [run for run in runs if run.job.openqa is not self._remote.known(run.job.id)]
-        for count, run in enumerate(news, 1):
+        for run in in_breaths(news, BATCH):
             self._go_on(run, run.reading)
-            if count % BATCH == 0:
-                breathe()
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)

@@ -18,7 +18,7 @@ from gevent import Greenlet
 
 from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
-from devmode.jobs.breath import breathe
+from devmode.jobs.breath import in_breaths
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
@@ -295,13 +295,11 @@ class Screens:
         while self._looked:
             gevent.sleep(POLL_S)
             due = [looked for looked in self._looked.values() if looked.is_due]
-            for count, looked in enumerate(due, 1):
+            for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:
                     _in_background(partial(self._tend, looked))
                 else:
                     looked.wake()
-                if count % AT_ONCE == 0:
-                    breathe()
 
     def _tend(self, looked: _Looked) -> None:
         if self._looked.get(looked.job.id) is not looked:
