@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from devmode.openqa import server
 from devmode.openqa.api import Api
 from devmode.openqa.hosts import HostRule
 from devmode.openqa.server import Server
+from tests.children import idle_in
 from tests.simulated.openqa import SimulatedOpenQA, always, endless, half, silent
 from tests.waiting import until
 
@@ -136,9 +136,7 @@ def isotovideo(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes
         pool.mkdir(parents=True)
         (pool / "vars.json").write_text(json.dumps({"JOBTOKEN": TOKEN, "NAME": name}))
         (pool / "job.json").write_text(json.dumps({"id": 7}))
-        process = subprocess.Popen(
-            [sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE
-        )
+        process = idle_in(pool)
         started.append(process)
         (pool / "os-autoinst.pid").write_text(str(process.pid))
         return process

@@ -15,6 +15,7 @@ from devmode.jobs.pool import (
     UnreadablePool,
     read_pool,
 )
+from tests.children import idle_in
 
 SETTINGS = {"JOBTOKEN": "abc", "NAME": "a job", "QEMUPORT": 20002, "VNC": "91"}
 
@@ -29,7 +30,7 @@ def pool(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def child(pool: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE) as it:
+    with idle_in(pool) as it:
         yield it
         it.kill()
 

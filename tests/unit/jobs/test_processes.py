@@ -1,6 +1,4 @@
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +6,12 @@ import pytest
 from devmode.errors import JobNotRunning
 from devmode.jobs.files import opened
 from devmode.jobs.processes import Process, is_running, process_in, terminate
+from tests.children import idle_in
 
 
 def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path: Path) -> None:
     pool = tmp_path
-    command = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(command, cwd=pool, stdin=subprocess.PIPE) as child:
+    with idle_in(pool) as child:
         with opened(pool) as directory:
             process = process_in(directory, child.pid)
         assert process

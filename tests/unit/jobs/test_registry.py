@@ -5,7 +5,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.remote import OpenqaPart, RemoteJobs
 from devmode.jobs.sealing import Seal
 from devmode.jobs.sightings import job_in_pool
+from tests.children import idle_in
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -68,9 +68,7 @@ def isotovideo(pool: Path) -> Iterator[Run]:
 
     def start(token: str = "abc", start: float = 1000.5) -> "subprocess.Popen[bytes]":
         (pool / "vars.json").write_text(json.dumps({"JOBTOKEN": token, "NAME": "a job"}))
-        process = subprocess.Popen(
-            [sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE
-        )
+        process = idle_in(pool)
         started.append(process)
         (pool / "os-autoinst.pid").write_text(str(process.pid))
         os.utime(pool / "os-autoinst.pid", (start, start))
@@ -253,7 +251,7 @@ def test_a_machine_that_ends_is_noticed_though_it_is_left_a_zombie(
 ) -> None:
     isotovideo()
     jobs = registry(database, pool)
-    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE) as it:
+    with idle_in(pool) as it:
         (pool / "qemu.pid").write_text(str(it.pid))
         jobs.scan()
         assert not only(jobs.running()).machine_gone

@@ -3,7 +3,6 @@
 import errno
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from devmode.jobs import vigil
 from devmode.jobs.vigil import Vigil
+from tests.children import idle_in
 
 Start = Callable[[Path], "subprocess.Popen[bytes]"]
 
@@ -32,8 +32,7 @@ def start() -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(directory: Path) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-c", "input()"]
-        started.append(subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE))
+        started.append(idle_in(directory))
         return started[-1]
 
     yield begin

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
 from devmode.live.recorded import Recorded
+from tests.children import idle_in
 
 STEPS = 50
 
@@ -79,7 +79,7 @@ def pool(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def isotovideo(pool: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen([sys.executable, "-c", "input()"], cwd=pool, stdin=subprocess.PIPE)
+    process = idle_in(pool)
     (pool / "os-autoinst.pid").write_text(str(process.pid))
     os.utime(pool / "os-autoinst.pid", (1000.5, 1000.5))
     yield process
