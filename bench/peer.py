@@ -271,7 +271,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench peer", description=__doc__)
     parser.add_argument("shapes", nargs="*", help=f"of {' '.join(names)}; all without any")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each is measured")
-    parser.add_argument("--people", type=int, default=1000, help="how many come, as many jobs")
+    parser.add_argument("--people", type=int, default=1000, help="how many come; 0 for none")
     parser.add_argument("--json", type=Path, help="write all figures to this file, too")
     parser.add_argument("--plot", type=Path, help="draw the delays into this SVG file")
     options = parser.parse_args()
@@ -289,7 +289,7 @@ def main() -> None:
             shapes = [(viewers, rate) for among, viewers, rate in chosen if among == jobs]
             found += passages(bench, jobs, shapes, options.seconds)
         came = []
-        for arrival in arrivals(bench, options.people):
+        for arrival in arrivals(bench, options.people) if options.people else ():
             print(arrival, flush=True)
             came.append(arrival)
     print("\nAdded to a direct connection, p50 / p99 in ms; 1 worker to the livehandler:\n")
