@@ -33,8 +33,10 @@ function showRendered(region) {
   for (const box of region.querySelectorAll("input[type=checkbox]")) box.checked = box.defaultChecked;
 }
 
+/** "REGION/ID" is the whole element of that id in a region. */
 async function swap(name, html) {
-  const region = document.getElementById(`region-${name}`);
+  const [within, part] = name.split("/");
+  const region = document.getElementById(part ?? `region-${within}`);
   if (!region) return;
   if (isInHand(region)) {
     held.set(name, html);
@@ -42,7 +44,7 @@ async function swap(name, html) {
   }
   // A line of the list has nothing to preserve, and there may be hundreds: a morph takes ten times as long.
   if (region.matches(".jobs > li") && !region.contains(document.activeElement)) region.innerHTML = html;
-  else await htmx.swap({ target: region, text: html, swap: "innerMorph" });
+  else await htmx.swap({ target: region, text: html, swap: part ? "outerMorph" : "innerMorph" });
   showRendered(region);
   // Once for all the regions of a message.
   clearTimeout(ticking);

@@ -48,6 +48,12 @@ function receiveText({ data }) {
   }
 }
 
+/** What is known of a part is old once its region is told again. */
+function merge(known, later) {
+  const valid = Object.entries(known).filter(([name]) => !(name.split("/")[0] in later));
+  return { ...Object.fromEntries(valid), ...later };
+}
+
 function receive({ data }) {
   const message = JSON.parse(data);
   const subject = message.dashboard ? "dashboard" : String(message.job);
@@ -55,7 +61,7 @@ function receive({ data }) {
   latest.set(subject, {
     title: message.title ?? known.title,
     picture: message.picture ?? known.picture,
-    regions: { ...known.regions, ...message.regions },
+    regions: merge(known.regions, message.regions ?? {}),
   });
   for (const [port, tab] of tabs) if (tab.subject === subject) tell(port, "message", message);
 }

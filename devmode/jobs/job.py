@@ -36,6 +36,11 @@ class Module:
         """The name that means this module and not its post-fail hook too (basetest.pm)."""
         return f"{self.category}-{self.name}"
 
+    @property
+    def has_result(self) -> bool:
+        """Whether it has ended, or was left out."""
+        return self.result not in ("", "none", "running")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -96,7 +101,7 @@ class Job:
     @property
     def done(self) -> int:
         """How many modules have a result."""
-        return sum(module.result not in ("", "none", "running") for module in self.modules)
+        return sum(module.has_result for module in self.modules)
 
     @property
     def failed(self) -> int:

@@ -22,9 +22,12 @@ class Renderings:
     def whole(
         self, key: Hashable, render: Callable[[Shown], tuple[Shown, Regions]]
     ) -> tuple[Shown, Regions]:
-        """Return all regions; `render` renders only those that differ from what is kept."""
+        """Return all regions, each whole; `render` renders only what differs from what is kept."""
         last, regions = self._kept.pop(key, ({}, {}))
         shown, changed = render(last)
+        in_parts = {name.partition("/")[0] for name in changed if "/" in name}
+        if in_parts:
+            shown, changed = render({name: last[name] for name in last.keys() - in_parts})
         regions = {name: html for name, html in (regions | changed).items() if name in shown}
         self._kept[key] = shown, regions
         if len(self._kept) > MOST:

@@ -20,7 +20,13 @@ DASHBOARD = 0
 """Stands for the list of jobs where a job's number would."""
 
 Regions = dict[str, str]
-"""Regions of a page by name, as html."""
+"""Regions of a page by name, as html; “REGION/ID” is the whole element of that id in a region."""
+
+
+def merged(known: Regions, later: Regions) -> Regions:
+    """Return both as one: what is known of a part is old once its region is told again."""
+    valid = {name: html for name, html in known.items() if name.partition("/")[0] not in later}
+    return valid | later
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class News:
 
     def followed_by(self, later: "News") -> "News":
         """Return both as one."""
-        return News(self.subject, self.regions | later.regions)
+        return News(self.subject, merged(self.regions, later.regions))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import Job, JobState, Module
+from devmode.live.schedule import Schedule, ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.live.timeline import TimelineEntry, entries, moment
 from devmode.sessions.actions import shown_setting
@@ -63,6 +64,10 @@ class Action:
     query: dict[str, str] = field(default_factory=dict)
 
 
+OptionGroup = tuple[str, tuple[tuple[str, str], ...]]
+"""What stands above some options, and each of these: what it sends and what it shows."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A pause setting as the command server has it."""
@@ -73,7 +78,7 @@ class Setting:
     value: str
     known: bool
     supported: bool = True
-    options: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    options: tuple[OptionGroup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,6 @@ class Session:
     open: bool
     requested_by: str | None
     away: bool
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the schedule is."""
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ class LiveView:
     @property
     def _running_title(self) -> str:
         chosen = self.execution.pause_at
-        if chosen and any(module.full_name == chosen for module in self._modules_ahead()):
+        if chosen and any(module.full_name == chosen for module in self._ahead):
             return f"Will pause at module {chosen}"
         return "Running"
 
@@ -186,11 +183,6 @@ class LiveView:
     def current_module(self) -> str | None:
         """Full name of the test module that runs."""
         return self.execution.module or (None if self.execution.known else self.job.current_module)
-
-    @property
-    def module_results(self) -> Progress:
-        """How far the schedule is."""
-        return Progress(self.job.done, len(self.job.modules))
 
     @property
     def can_steer(self) -> bool:
@@ -301,13 +293,22 @@ class LiveView:
         """Whether this audience may change the settings now."""
         return audience is Audience.OWNER and self.can_steer
 
-    @cached_property
-    def settings(self) -> Settings:
+    def schedule(self, audience: Audience) -> Schedule:
+        """The schedule as this audience sees it."""
+        return Schedule(
+            self.job.modules,
+            self.current_module,
+            self.execution.pause_at,
+            self.is_paused,
+            self.settings_editable(audience),
+        )
+
+    def settings(self, audience: Audience) -> Settings:
         """The pause settings, as the command server has them."""
         return Settings(
             pause_at=self._setting(
                 "pause_at", "Pause at module", "The test pauses when it reaches this module.",
-                options=self._module_options(),
+                options=self._module_options(audience),
             ),
             pause_on_mismatch=self._setting(
                 "pause_on_mismatch", "Pause on screen mismatch",
@@ -332,33 +333,28 @@ class LiveView:
         label: str,
         help_text: str,
         *,
-        options: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (),
+        options: tuple[OptionGroup, ...] = (),
         supported: bool = True,
     ) -> Setting:
         value = shown_setting(self.execution, name) if self.execution.known else None
         return Setting(name, label, help_text, value or "", value is not None, supported, options)
 
-    def _modules_ahead(self) -> list[Module]:
-        names = [module.full_name for module in self.job.modules]
-        if self.current_module not in names:
-            return list(self.job.modules)
-        return list(self.job.modules[names.index(self.current_module) + 1 :])
+    @property
+    def _ahead(self) -> tuple[Module, ...]:
+        return ahead(self.job.modules, self.current_module)
 
-    def pausable(self, audience: Audience) -> frozenset[str]:
-        """The full names of modules that this audience may choose to pause at now."""
-        if not self.settings_editable(audience):
-            return frozenset()
-        return frozenset(module.full_name for module in self._modules_ahead())
+    def _module_options(self, audience: Audience) -> tuple[OptionGroup, ...]:
+        """Modules that still come, by category, and the one that is set even if it has passed.
 
-    def _module_options(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-        """Modules that still come, by category, and the one that is set even if it has passed."""
+        Who can't choose is shown what is chosen: of a list of all, each module would be news.
+        """
+        offered = self._ahead if self.settings_editable(audience) else ()
         groups: dict[str, list[tuple[str, str]]] = {}
-        ahead = self._modules_ahead()
-        for module in ahead:
+        for module in offered:
             groups.setdefault(module.category, []).append((module.full_name, module.name))
-        options = [("", (("", "nowhere"),))]
+        options: list[OptionGroup] = [("", (("", "nowhere"),))]
         chosen = self.execution.pause_at
-        if isinstance(chosen, str) and chosen not in {module.full_name for module in ahead}:
+        if isinstance(chosen, str) and chosen not in {module.full_name for module in offered}:
             options.append(("", ((chosen, chosen),)))
         return (*options, *((category, tuple(group)) for category, group in groups.items()))
 

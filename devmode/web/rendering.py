@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from devmode.live.dashboard import JobLine
 from devmode.live.renderings import Shown
+from devmode.live.schedule import Schedule
 from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView
 from devmode.web.snapshots import snapshot_regions
@@ -40,9 +41,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.execution.known,
         view.execution.supports_pausing,
         view.execution.settings,
-        view.settings_editable(audience),
-        view.current_module,
-        view.job.modules,
+        view.settings_editable(audience) and (view.current_module, view.job.modules),
     ),
     "release": lambda view, audience: (
         view.job.state,
@@ -57,13 +56,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
     "openqa": lambda view, audience: view.job.page is not None and audience is not Audience.VIEWER,
     "clock": lambda view, _audience: view.deadline,
     "screen": lambda view, _audience: view.screen,
-    "schedule": lambda view, audience: (
-        view.current_module,
-        view.job.modules,
-        view.execution.pause_at,
-        view.is_paused,
-        view.settings_editable(audience),
-    ),
+    "schedule": lambda view, audience: view.schedule(audience),
     "timeline": lambda view, _audience: view.events,
 }
 """The regions of a job's page, each with all that its html depends on."""
@@ -97,14 +90,34 @@ def job_regions(
     if audience is Audience.SCREEN:
         return last, {}
     shown = {name: show(view, audience) for name, show in SHOWN.items()}
-    regions = {
-        name: fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
-        for name in SHOWN
-        if name not in last or last[name] != shown[name]
-    }
+    regions: Regions = {}
+    for name in SHOWN:
+        match last.get(name), shown[name]:
+            case before, now if before == now and name in last:
+                continue
+            case Schedule() as before, Schedule() as now if now.has_rows_of(before):
+                regions |= _schedule_parts(fragments, view.job.id, before, now)
+            case _:
+                whole = fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
+                regions[name] = whole
     if last.get("title") != view.title:
         regions["title"] = view.title
     return shown | {"title": view.title}, regions
+
+
+def _schedule_parts(fragments: Fragments, job_id: int, before: Schedule, now: Schedule) -> Regions:
+    """Render what changed in the schedule: all of it is fifty times as much."""
+    parts = {
+        f"schedule/module-{row.module.name}": fragments.render(
+            "jobs/_row.html", row=row, job_id=job_id
+        )
+        for row in now.changed_rows(before)
+    }
+    if now.done != before.done:
+        parts["schedule/schedule-progress"] = fragments.render(
+            "jobs/_schedule_progress.html", schedule=now
+        )
+    return parts
 
 
 def list_regions(fragments: Fragments, lines: list[JobLine], last: Shown) -> tuple[Shown, Regions]:

@@ -1,8 +1,10 @@
 """A region is rendered again exactly when something that it shows has changed."""
 
 import itertools
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from devmode.config import Settings
 from devmode.jobs.job import Job, JobState, Module
 from devmode.jobs.openqa import Facts
 from devmode.jobs.remote import OpenqaPart
-from devmode.live.renderings import Shown
+from devmode.live.renderings import Renderings, Shown
 from devmode.live.screenview import ScreenFacts
 from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView, Session
@@ -139,6 +141,63 @@ def test_only_regions_that_show_something_else_are_rendered(fragments: Fragments
     typing = replace(RUNNING, api_function="type_string", api_detail="5 characters")
     view = replace(VIEW, execution=typing)
     assert job_regions(fragments, view, Audience.OWNER, before)[1].keys() == {"status"}
+
+
+def applied(html: str, parts: Regions) -> str:
+    """Put elements in the places of those of the same id, as the page does."""
+    for name, part in parts.items():
+        ident = name.partition("/")[2]
+        html, replaced = re.subn(
+            rf"<(li|h2) id=\"{ident}\".*?</\1>", part.strip(), html, flags=re.S
+        )
+        assert replaced == 1
+    return html
+
+
+@pytest.mark.parametrize("audience", PEOPLE)
+def test_changed_rows_in_their_places_show_the_whole_schedule(
+    fragments: Fragments, audience: Audience
+) -> None:
+    whole = [job_regions(fragments, view, audience, {}) for view in views()]
+    for (before, regions), (view, (_shown, now)) in itertools.product(
+        whole, zip(views(), whole, strict=True)
+    ):
+        _shown, changed = job_regions(fragments, view, audience, before)
+        parts = {name: html for name, html in changed.items() if name.startswith("schedule/")}
+        assert applied(regions["schedule"], parts).split() == now["schedule"].split()
+
+
+def test_of_a_schedule_only_the_rows_that_change_are_told(fragments: Fragments) -> None:
+    before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
+    next_module = replace(VIEW, execution=replace(RUNNING, module="shell-b"))
+    _shown, regions = job_regions(fragments, next_module, Audience.VIEWER, before)
+    assert regions.keys() == {"status", "schedule/module-a", "schedule/module-b"}
+
+
+def test_a_schedule_with_other_modules_is_told_whole(fragments: Fragments) -> None:
+    before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
+    for modules in (MODULES[1:], (), (*MODULES, Module("d", "shell", ""))):
+        view = replace(VIEW, job=replace(JOB, modules=modules))
+        _shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
+        assert "schedule" in regions
+        assert not any("/" in name for name in regions)
+
+
+def test_modules_of_one_name_are_told_whole(fragments: Fragments) -> None:
+    twice = replace(VIEW, job=replace(JOB, modules=(*MODULES, Module("a", "shell", ""))))
+    before, _regions = job_regions(fragments, twice, Audience.VIEWER, {})
+    view = replace(twice, execution=replace(RUNNING, module="shell-a"))
+    _shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
+    assert regions.keys() == {"status", "schedule"}
+
+
+def test_whoever_comes_gets_whole_regions(fragments: Fragments) -> None:
+    renderings = Renderings()
+    for view in views():
+        _shown, regions = renderings.whole(
+            "key", partial(job_regions, fragments, view, Audience.OWNER)
+        )
+        assert regions == job_regions(fragments, view, Audience.OWNER, {})[1]
 
 
 def test_what_openqa_can_do_appears_as_soon_as_it_tells_of_the_job(fragments: Fragments) -> None:
