@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import cast
 
 import gevent
 import websocket
@@ -20,6 +19,7 @@ from devmode import metrics
 from devmode.commandserver.address import Address
 from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
 from devmode.commandserver.commands import Command
+from devmode.commandserver.connection import Connection, TooLong, connect
 from devmode.commandserver.conversation import (
     Answer,
     Conversation,
@@ -33,15 +33,10 @@ from devmode.retries import rest
 
 API_MAJOR = 1
 """The developer mode API that devmode speaks (Interface.pm of os-autoinst)."""
-HANDSHAKE_S = 5.0
 PING_S = 30.0
 """The command server drops a connection after 300 s without traffic (commands.pm)."""
 TICK_S = 0.25
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-LARGEST_MESSAGE = 8 << 20
-"""Bytes; a long `die` message comes in every status, hundreds of kilobytes were seen."""
-READ_AT_ONCE = 4096
-"""Bytes; websocket-client asks for a message in three parts, each a call of the kernel."""
 
 log = logging.getLogger(__name__)
 
@@ -101,28 +96,6 @@ def always() -> bool:
     return True
 
 
-class TooLong(websocket.WebSocketException):
-    """A message was larger than any that os-autoinst sends."""
-
-
-class _Bounded(websocket.WebSocket):
-    """A websocket that gives up on a message while it is read, before it fills the memory."""
-
-    _read = 0
-
-    def message_ended(self) -> None:
-        self._read = 0
-
-    def _recv(self, bufsize: int) -> bytes:
-        """Read what there is: what is more than was asked for, `frame_buffer` keeps."""
-        ample = max(bufsize, READ_AT_ONCE)
-        data: bytes = super()._recv(ample)  # type: ignore[no-untyped-call]  # as in shutdown()
-        self._read += len(data)
-        if self._read > LARGEST_MESSAGE:
-            raise TooLong
-        return data
-
-
 class Link:
     """A link that comes up by itself and stays up until it is closed.
 
@@ -141,7 +114,7 @@ class Link:
         self._conversation = Conversation()
         self._permitted: Callable[[], bool] | None = always
         self._said_at: dict[Hashable, float] = {}
-        self._websocket: _Bounded | None = None
+        self._websocket: Connection | None = None
         self._pinged_at = time.monotonic()
         self._reader: Greenlet[..., None] = Greenlet(self._stay_connected)
         self._reader.link_exception(_log_failure)
@@ -205,16 +178,7 @@ class Link:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _connect(self) -> None:
-        connecting = websocket.create_connection(
-            self._address.url(),
-            class_=_Bounded,
-            timeout=HANDSHAKE_S,
-            enable_multithread=True,
-            skip_utf8_validation=True,
-            suppress_origin=True,
-        )
-        connecting.settimeout(None)
-        self._websocket = cast("_Bounded", connecting)
+        self._websocket = connect(self._address)
         self._set_state(LinkState.CONNECTED, None)
         self._carry_out(self._conversation.connected(time.monotonic()))
         if self.is_hushed:

@@ -8,7 +8,7 @@ import pytest
 import websocket
 from gevent import socket
 
-from devmode.commandserver import conversation, link
+from devmode.commandserver import connection, conversation, link
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.broadcasts import Broadcast
 from devmode.commandserver.commands import (
@@ -139,7 +139,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "CONFIRMATION_S", 0.4)
     monkeypatch.setattr(conversation, "SILENCE_S", 0.6)
     monkeypatch.setattr(link, "TICK_S", 0.02)
-    monkeypatch.setattr(link, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(connection, "HANDSHAKE_S", 0.3)
     monkeypatch.setattr(link, "SHORTEST_PAUSE_S", 0.02)
     monkeypatch.setattr(link, "LONGEST_PAUSE_S", 0.1)
 

@@ -1,0 +1,114 @@
+"""The websocket to a command server, against servers that say what they like."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+import pytest
+import websocket
+from gevent.server import StreamServer
+from gevent.socket import socket
+
+from devmode.commandserver.address import Address, JobToken
+from devmode.commandserver.connection import Connection, connect
+
+MESSAGE = b"\x81\x02{}"
+Talk = Callable[[socket, bytes], None]
+
+
+@contextmanager
+def server(talk: Talk, host: str = "127.0.0.1") -> Iterator[Address]:
+    """Let `talk` answer the handshakes that it is handed."""
+
+    def serve(connection: socket, _place: object) -> None:
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += connection.recv(4096)
+        talk(connection, request)
+
+    listening = StreamServer(("127.0.0.1", 0), serve)
+    listening.start()
+    try:
+        yield Address(host, listening.server_port, JobToken("token"))
+    finally:
+        listening.stop()
+
+
+def upgrade(request: bytes) -> bytes:
+    key = next(
+        line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+    )
+    guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    accept = base64.b64encode(hashlib.sha1(key.split()[1] + guid).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+def hear(connection: Connection) -> bytes:
+    _opcode, data = connection.recv_data()
+    connection.message_ended()
+    return data
+
+
+def in_one_go(connection: socket, request: bytes) -> None:
+    connection.sendall(upgrade(request) + MESSAGE + MESSAGE)
+
+
+def byte_by_byte(connection: socket, request: bytes) -> None:
+    for byte in upgrade(request) + MESSAGE + MESSAGE:
+        connection.sendall(bytes([byte]))
+        gevent.sleep(0)
+
+
+@pytest.mark.parametrize("talk", [in_one_go, byte_by_byte])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_messages_are_heard_however_they_are_cut(talk: Talk, host: str) -> None:
+    with server(talk, host) as address:
+        connection = connect(address)
+        assert [hear(connection), hear(connection)] == [b"{}", b"{}"]
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            hear(connection)
+
+
+def test_whoever_listens_there_sends_devmode_nowhere_else() -> None:
+    came = []
+
+    def elsewhere(connection: socket, request: bytes) -> None:
+        came.append(request)
+        connection.sendall(upgrade(request))
+
+    with server(elsewhere) as there:
+
+        def send_there(connection: socket, _request: bytes) -> None:
+            connection.sendall(
+                b"HTTP/1.1 302 Found\r\nLocation: " + there.url().encode() + b"\r\n\r\n"
+            )
+
+        with server(send_there) as address, pytest.raises(websocket.WebSocketException):
+            connect(address)
+    assert came == []
+
+
+def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
+    with server(
+        lambda connection, request: connection.sendall(upgrade(request)) or gevent.sleep(60)
+    ) as address:
+        connection = connect(address)
+        waiting = gevent.spawn(hear, connection)
+        gevent.sleep(0)
+        connection.shutdown()
+        waiting.join(10)
+        assert isinstance(waiting.exception, (OSError, websocket.WebSocketException))
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devmode.commandserver.connection.HANDSHAKE_S", 0.2)
+    with (
+        server(lambda _connection, _request: gevent.sleep(60)) as address,
+        pytest.raises((OSError, websocket.WebSocketTimeoutException)),
+    ):
+        connect(address)
