@@ -20,7 +20,7 @@ class JobState(Enum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Module:
     """One test module of a job's schedule."""
 

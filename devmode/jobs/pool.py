@@ -5,6 +5,7 @@ are looked at, since they hold passwords and the token.
 """
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,9 @@ class ModuleResult:
     run_time_s: int | None = None
     version: str = ""
     """Changes with every telling."""
+
+
+_UNTOLD: Final = ModuleResult()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,9 @@ def _reading(pool: int, settings: _Settings, known: Known) -> PoolReading:
 def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
     version = _version(pool, RESULTS)
     if version is None or version != known.modules_version:
-        known.modules = _read_modules(pool, known.results)
+        modules = _read_modules(pool, known.results)
+        # What was read twice, as it was new, is held in memory once.
+        known.modules = known.modules if modules == known.modules else modules
         known.modules_version = version
     return known.modules
 
@@ -237,7 +243,8 @@ def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[Schedule
             order = json_contents(folder, "test_order.json", LARGE)
             entries = order if isinstance(order, list) else []
             modules = [
-                (name, str(entry.get("category", "")))
+                # Many jobs have modules of the same names.
+                (sys.intern(name), sys.intern(str(entry.get("category", ""))))
                 for entry in entries[:MOST_MODULES]
                 if isinstance(entry, dict) and (name := _module_name(entry.get("name")))
             ]
@@ -256,7 +263,7 @@ def _result(folder: int, name: str, results: dict[str, ModuleResult]) -> ModuleR
     try:
         facts = os.stat(file, dir_fd=folder, follow_symlinks=False)
     except (OSError, ValueError):
-        return ModuleResult()
+        return _UNTOLD
     version = f"{facts.st_ino}-{facts.st_mtime_ns}-{facts.st_size}"
     if name not in results or results[name].version != version:
         content = json_contents(folder, file, RESULT)

@@ -42,7 +42,7 @@ class Channel:
     told_at: float = -math.inf
     """When something was told last, by the monotonic clock."""
     recorded: Recorded = field(default_factory=Recorded)
-    looking_again: "gevent.Greenlet[..., None]" = field(default_factory=gevent.Greenlet)
+    looking_again: "gevent.Greenlet[..., None] | None" = None
     outdated: bool = True
     """Whether `recorded` has to be read again."""
     reading: RLock = field(default_factory=RLock)

@@ -379,7 +379,9 @@ class Feed:
 
     def _look_again_in_time(self, subject: int, channel: Channel) -> None:
         """An owner becomes away by nothing happening."""
-        channel.looking_again.kill(block=False)
+        if channel.looking_again is not None:
+            channel.looking_again.kill(block=False)
+            channel.looking_again = None
         facts = channel.recorded.session
         left_s = self._sessions.away_in_s(facts) if facts else None
         if left_s is not None:

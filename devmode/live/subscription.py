@@ -64,6 +64,9 @@ class Subscription:
     looks_at: set[int] = field(default_factory=set)
     """The jobs whose screens are kept fresh for it."""
     ready: Event = field(default_factory=Event)
+    """Set while there may be something to take."""
+    woken: Callable[[], None] = lambda: None
+    """Called when `ready` is set; must not wait."""
     deliver: Callable[[News], bool] = lambda _news: False
     """Tells news at once; False where they have to wait, because something else is being sent."""
     signed_out: bool = False
@@ -79,13 +82,18 @@ class Subscription:
         """Whether it counts as an open tab: the pictures of a page come beside its other stream."""
         return self.audience is not Audience.SCREEN
 
+    def wake(self) -> None:
+        """Have it look what there is to take, or whether it is over."""
+        self.ready.set()
+        self.woken()
+
     def offer(self, news: News) -> None:
         """Have news told, or replace what waits to be by what is newer."""
         if not news.regions or (not self.pending and self.deliver(news)):
             return
         waiting = self.pending.get(news.subject)
         self.pending[news.subject] = waiting.followed_by(news) if waiting else news
-        self.ready.set()
+        self.wake()
 
     def show(self, frame: Frame) -> None:
         """Replace the picture that waits to be sent by a newer one."""
@@ -94,7 +102,7 @@ class Subscription:
         if frame.job_id in self.frames:
             metrics.SUPERSEDED.inc()
         self.frames[frame.job_id] = frame
-        self.ready.set()
+        self.wake()
 
     def take_frames(self) -> list[Frame]:
         """Take the pictures that wait."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import gevent
 from gevent.event import Event
 
 from devmode.cluster.notices import Notices
@@ -9,6 +10,9 @@ from devmode.errors import DatabaseAway, Overloaded, TooMany
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import LOGIN, Visitor
 from devmode.web import Devmode
+
+LEFT_S = 0.02
+"""How often to look whether everyone has left."""
 
 draining = Event()
 """Set when this process shuts down: all say farewell and end."""
@@ -40,7 +44,13 @@ def drain() -> None:
     """Let everyone go: this process shuts down."""
     draining.set()
     for subscription in tuple(_subscriptions.values()):
-        subscription.ready.set()
+        subscription.wake()
+
+
+def wait_until_all_left() -> None:
+    """Return when nobody is served any more; for how long that may take, the caller decides."""
+    while _subscriptions:
+        gevent.sleep(LEFT_S)
 
 
 def served() -> int:
@@ -68,4 +78,4 @@ def _wake(login_id: str) -> None:
     for subscription in tuple(_subscriptions.values()):
         if subscription.visitor.login_id == login_id:
             subscription.signed_out = True
-            subscription.ready.set()
+            subscription.wake()

@@ -1,28 +1,36 @@
 """The stream of server-sent events: one per browser, shared by its tabs."""
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gevent
 from flask import Blueprint, Response, request
+from gevent.socket import socket
+from gevent.ssl import SSLSocket
 
 from devmode.errors import InvalidCommand
+from devmode.jobs.breath import in_breaths
 from devmode.live.frame import Frame
 from devmode.live.subscription import DASHBOARD, News, Subscription
 from devmode.live.texts import Wanted, Watching
 from devmode.live.view import Audience
 from devmode.sessions.users import Visitor
 from devmode.web import Devmode, admission, devmode
+from devmode.web.operations import EVENTS
 from devmode.web.security import visitor
 from devmode.web.texts import sight_on, text_events, wanted_texts
 from devmode.web.wire import Wire
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 blueprint = Blueprint("stream", __name__)
 
 HEARTBEAT_S = 10.0
-"""Nobody tells that a browser has gone; only a write that fails does."""
+"""How long a stream may say nothing: of a browser that has lost its way, only writing tells."""
 AUTHORISED_FOR_S = 30.0
 HELD_BACK_S = 0.05
 """How soon to look again whether a slow browser has room for a picture or a text."""
@@ -30,21 +38,24 @@ RETRY_MS = (500, 1500)
 """When a browser comes back whose connection was lost: not all in the same moment."""
 RETURNS_PER_S = 200
 """How many of the streams that this process ends when it ends come back within a second."""
-KEPT_BYTES = 2048
-"""What may be held in memory of the last event of each stream."""
 STALLED_S = 30.0
 """How long a browser may take no byte of what waits for it."""
+SWEPT_AT_ONCE = 100
 MOST_JOBS = 100
 WHO = b"event: who\ndata: \n\n"
 """Has a browser show its cookies again: a stream sees only those it was opened with."""
+SIGNED_OUT = b"event: signed-out\ndata: \n\n"
+HEARTBEAT = b": \n\n"
+UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 Encode = Callable[[News], bytes]
 """Turns what changed about a subject into events; empty where that is no news."""
 Show = Callable[[Frame], bytes]
 """Turns a picture into an event."""
 
+log = logging.getLogger(__name__)
 _streams: dict[int, "_Stream"] = {}
-_sweeper: "gevent.Greenlet[..., None]" = gevent.Greenlet()
+_sweeping: "gevent.Greenlet[..., None]" = gevent.Greenlet()
 
 
 @blueprint.get("/events")
@@ -68,39 +79,66 @@ def follow(
     if admission.draining.is_set():
         return event_stream([_farewell()])
     admission.admit(devmode(), watcher.login_id)
-    feed = devmode().feed
-    subscription = feed.subscribe(watcher, subjects, audience)
-    texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.ready.set)
-    stream = _Stream(subscription, texts, Wire(request.environ), encode, show or _picture)
-    stream.begin()
-
-    def close() -> None:
-        stream.end()
-        texts.close()
-        feed.unsubscribe(subscription)
-
-    response = event_stream(stream.events(devmode()))
-    # Not at the end of the generator: one that was never begun, as for HEAD, has no end either.
-    response.call_on_close(close)
-    return response
+    subscription = devmode().feed.subscribe(watcher, subjects, audience)
+    texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.wake)
+    return _Answer(_Stream(devmode(), subscription, texts, encode, show or _picture))
 
 
 def event_stream(events: Iterable[bytes]) -> Response:
     """Answer with events that no proxy holds back."""
-    return Response(events, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return Response(events, mimetype=EVENTS, headers=UNBUFFERED)
 
 
-def cut_stalled() -> None:
-    """End the streams whose browsers are there but take nothing."""
+class _Answer(Response):
+    """An answer that goes on when its request has ended, without a greenlet that waits for news."""
+
+    def __init__(self, stream: "_Stream") -> None:
+        super().__init__(stream.events(), mimetype=EVENTS, headers=UNBUFFERED)
+        # Not at the end of the generator: one that was never begun, as for HEAD, has no end either.
+        self.call_on_close(stream.close)
+        self._stream = stream
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        connection, protocol = environ.get("gunicorn.socket"), environ["SERVER_PROTOCOL"]
+        # TLS, HTTP/2 and other servers are left to whoever serves them.
+        if (
+            not isinstance(connection, socket)
+            or isinstance(connection, SSLSocket)
+            or protocol not in ("HTTP/1.0", "HTTP/1.1")
+            or environ["REQUEST_METHOD"] != "GET"
+        ):
+            return super().__call__(environ, start_response)
+        try:
+            write = start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
+            write(_retry())
+            taken = socket(connection.family, connection.type, fileno=connection.detach())
+        except BaseException:
+            self.close()
+            raise
+        # As gunicorn decides it for an answer without a length.
+        self._stream.go_on_over(Wire(taken, chunked=protocol != "HTTP/1.0"))
+        # Gunicorn takes it that the connection has been seen to; flask-sock ends so, too.
+        raise StopIteration
+
+
+def authorise_all() -> None:
+    """End the streams of those who may not watch any more, of which no notice told."""
     for stream in tuple(_streams.values()):
-        if stream.wire.is_stalled(STALLED_S):
-            stream.wire.cut()
+        stream.authorise()
 
 
 def _sweep() -> None:
+    """Look after all streams, as long as there are any."""
+    authorised_at = time.monotonic()
     while _streams:
-        gevent.sleep(STALLED_S / 4)
-        cut_stalled()
+        gevent.sleep(HEARTBEAT_S / 4)
+        for stream in in_breaths(tuple(_streams.values()), SWEPT_AT_ONCE):
+            stream.beat()
+        if time.monotonic() - authorised_at >= AUTHORISED_FOR_S:
+            authorised_at = time.monotonic()
+            gevent.spawn(authorise_all)
 
 
 def _subjects(text: str) -> list[int]:
@@ -115,94 +153,158 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
-@dataclass(frozen=True)
 class _Stream:
-    """What waits to be told to a browser, and over which connection."""
+    """What waits to be told to a browser, and over which connection.
 
-    subscription: Subscription
-    texts: Watching
-    wire: Wire
-    encode: Encode
-    show: Show
+    While nothing waits there is no greenlet: that would be a third of the memory of a job.
+    """
 
-    def begin(self) -> None:
-        """Count it, and notice at once when the browser has gone."""
-        global _sweeper
-        admission.enter(self.subscription)
+    __slots__ = (
+        "_encode", "_has_to_show_itself", "_is_attended", "_is_over", "_parts", "_show",
+        "_subscription", "_texts", "_told_at", "_wire",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        parts: Devmode,
+        subscription: Subscription,
+        texts: Watching,
+        encode: Encode,
+        show: Show,
+    ) -> None:
+        """Count it."""
+        global _sweeping
+        self._parts = parts
+        self._subscription = subscription
+        self._texts = texts
+        self._encode = encode
+        self._show = show
+        self._wire: Wire | None = None
+        self._told_at = time.monotonic()
+        self._is_attended = self._is_over = self._has_to_show_itself = False
+        admission.enter(subscription)
         _streams[id(self)] = self
-        self.subscription.deliver = self._deliver
-        self.wire.watch(self._gone)
-        if not _sweeper:
-            _sweeper = gevent.spawn(_sweep)
+        if not _sweeping:
+            _sweeping = gevent.spawn(_sweep)
 
-    def end(self) -> None:
-        """Count it no longer."""
-        self.wire.close()
-        admission.leave(self.subscription)
-        del _streams[id(self)]
+    def events(self) -> Iterator[bytes]:
+        """Yield events for whoever serves the connection."""
+        yield _retry()
+        while not self._is_over:
+            self._subscription.ready.wait(HELD_BACK_S if self._is_held_back else HEARTBEAT_S)
+            yield self._take() or (b"" if self._is_held_back else HEARTBEAT)
 
-    def events(self, parts: Devmode) -> Iterator[bytes]:
-        """Yield the events that gunicorn has to write: those that may have to wait."""
-        authorised_at = time.monotonic()
-        yield b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - spreads, no secret
-        self.wire.idle()
-        while not admission.draining.is_set():
-            self.subscription.ready.wait(HELD_BACK_S if self._is_held_back else HEARTBEAT_S)
-            if self.subscription.gone:
-                return
-            self.wire.flush()
-            if time.monotonic() - authorised_at > AUTHORISED_FOR_S:
-                authorised_at = time.monotonic()
-                watcher = self.subscription.visitor
-                self.subscription.signed_out |= admission.is_over(parts, watcher)
-                if watcher.signed_in_at is not None:
-                    yield from self._written(WHO)
-            if self.subscription.signed_out:
-                yield b"event: signed-out\ndata: \n\n"
-                return
-            events = self._take()
-            if events or not self._is_held_back:
-                yield from self._written(events or b": \n\n")
-                if len(events) > KEPT_BYTES:
-                    # Whoever passed it on holds it until the next one comes: in hours, perhaps.
-                    events = b""
-                    yield events
-        yield _farewell()
+    def go_on_over(self, wire: Wire) -> None:
+        """Tell events over a connection from now on, until either side ends it."""
+        self._wire = wire
+        self._subscription.deliver = self._deliver
+        self._subscription.woken = self._attend_soon
+        wire.watch(self._gone)
+        self._attend(wire)
 
-    def _written(self, events: bytes) -> Iterator[bytes]:
-        """Have gunicorn write, and nobody else meanwhile."""
-        self.wire.busy()
-        yield events
-        self.wire.idle()
+    def close(self) -> None:
+        """End it and count it no longer."""
+        if _streams.pop(id(self), None) is None:
+            return
+        self._is_over = True
+        if self._wire is not None:
+            self._wire.close()
+        admission.leave(self._subscription)
+        self._texts.close()
+        self._parts.feed.unsubscribe(self._subscription)
+
+    def beat(self) -> None:
+        """Tell that it is still there, where nothing else does; cut it where nothing is taken."""
+        wire = self._wire
+        if wire is None:
+            return
+        if wire.is_stalled(STALLED_S):
+            wire.cut()
+        elif wire.is_free and time.monotonic() - self._told_at >= HEARTBEAT_S:
+            self._send(wire, HEARTBEAT)
+
+    def authorise(self) -> None:
+        """End it if its login has ended; have a browser show itself whom another site signed in."""
+        watcher = self._subscription.visitor
+        self._subscription.signed_out |= admission.is_over(self._parts, watcher)
+        self._has_to_show_itself = watcher.signed_in_at is not None
+        if self._subscription.signed_out or self._has_to_show_itself:
+            self._subscription.wake()
+
+    def _attend_soon(self) -> None:
+        """Have what waits told: whoever has it must not wait for that."""
+        if self._wire is not None and not self._is_attended:
+            self._is_attended = True
+            gevent.spawn(self._attend, self._wire)
+
+    def _attend(self, wire: Wire) -> None:
+        """Write what has to wait, until nothing does."""
+        self._is_attended = True
+        try:
+            while not self._is_over and (self._subscription.ready.is_set() or self._is_held_back):
+                wire.flush()
+                events = self._take()
+                if events:
+                    self._told_at = time.monotonic()
+                    wire.write(events)
+                if self._is_held_back and not self._is_over:
+                    self._subscription.ready.wait(HELD_BACK_S)
+        except OSError:
+            self._is_over = True
+        except Exception:
+            log.exception("a stream failed")
+            self._is_over = True
+        self._is_attended = False
+        if self._is_over:
+            self.close()
 
     def _deliver(self, news: News) -> bool:
         """Tell news at once; False where they have to wait."""
-        if not self.wire.is_free or self.subscription.signed_out or admission.draining.is_set():
+        if self._wire is None or not self._wire.is_free or self._ends:
             return False
-        event = self.encode(news)
+        event = self._encode(news)
         if event:
-            self.wire.send(event)
-        if self.wire.has_rest:
-            self.subscription.ready.set()
+            self._send(self._wire, event)
         return True
 
+    def _send(self, wire: Wire, event: bytes) -> None:
+        self._told_at = time.monotonic()
+        wire.send(event)
+        if wire.has_rest:
+            self._subscription.wake()
+
     def _gone(self) -> None:
-        self.subscription.gone = True
-        self.subscription.ready.set()
+        self._subscription.gone = True
+        self._subscription.wake()
+
+    @property
+    def _ends(self) -> bool:
+        who = self._subscription
+        return who.gone or who.signed_out or admission.draining.is_set()
 
     @property
     def _is_held_back(self) -> bool:
         """Whether pictures or texts wait until a slow browser has room for them."""
-        return bool(self.subscription.frames) or self.texts.has_news
+        return bool(self._subscription.frames) or self._texts.has_news
 
     def _take(self) -> bytes:
-        """Take what can be told now, as events."""
-        events = [self.encode(news) for news in self.subscription.take()]
-        if self._is_held_back and self.wire.has_room:
-            frames = self.subscription.take_frames()
-            events += map(self.show, frames)
-            events.append(text_events(self.texts))
+        """Take what can be told now, as events; after those that end the stream it is over."""
+        self._is_over = self._ends
+        if self._is_over:
+            return self._last_words()
+        events = [self._encode(news) for news in self._subscription.take()]
+        if self._has_to_show_itself:
+            self._has_to_show_itself = False
+            events.append(WHO)
+        if self._is_held_back and (self._wire is None or self._wire.has_room):
+            events += map(self._show, self._subscription.take_frames())
+            events.append(text_events(self._texts))
         return b"".join(events)
+
+    def _last_words(self) -> bytes:
+        if self._subscription.gone:
+            return b""
+        return SIGNED_OUT if self._subscription.signed_out else _farewell()
 
 
 def _event(news: News) -> bytes:
@@ -211,6 +313,10 @@ def _event(news: News) -> bytes:
 
 def _picture(frame: Frame) -> bytes:
     return b"data: %b\n\n" % frame.message
+
+
+def _retry() -> bytes:
+    return b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311 - spreads, no secret
 
 
 def _farewell() -> bytes:

@@ -4,7 +4,6 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,8 @@ from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
 from devmode.web import patience, stream
 from devmode.web.patience import Patience
-from devmode.web.wire import Wire
+
+GUEST = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
 
 
 class Endless(io.RawIOBase):
@@ -67,16 +67,29 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert status.startswith("408")
 
 
-def test_a_guest_of_openqa_is_asked_to_show_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "AUTHORISED_FOR_S", 0.0)
-    guest = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
-    texts: Any = SimpleNamespace(has_news=False)
+@pytest.fixture
+def events(found: Visitor) -> Iterator[Iterator[bytes]]:
+    """The stream of a guest, of whose login `found` is found when it is looked at again."""
+    parts: Any = SimpleNamespace(
+        visitor_of=lambda _id: found, feed=SimpleNamespace(unsubscribe=lambda _subscription: None)
+    )
+    texts: Any = SimpleNamespace(has_news=False, close=lambda: None)
+    told = stream._Stream(
+        parts, Subscription(GUEST, Counter()), texts, stream._event, stream._picture
+    )
+    yield told.events()
+    told.close()
 
-    def events(found: Visitor) -> Iterator[bytes]:
-        subscription = Subscription(guest, Counter())
-        subscription.ready.set()
-        told = stream._Stream(subscription, texts, Wire({}), stream._event, stream._picture)
-        return told.events(SimpleNamespace(visitor_of=lambda _id: found))
 
-    assert list(islice(events(guest), 2))[1] == stream.WHO
-    assert b"signed-out" in list(islice(events(replace(guest, role=Role.VIEWER)), 3))[2]
+@pytest.mark.parametrize("found", [GUEST])
+def test_a_guest_of_openqa_is_asked_to_show_itself(events: Iterator[bytes]) -> None:
+    assert next(events).startswith(b"retry: ")
+    stream.authorise_all()
+    assert next(events) == stream.WHO
+
+
+@pytest.mark.parametrize("found", [replace(GUEST, role=Role.VIEWER)])
+def test_whose_role_has_changed_is_signed_out(events: Iterator[bytes]) -> None:
+    next(events)
+    stream.authorise_all()
+    assert list(events) == [stream.SIGNED_OUT]
