@@ -13,9 +13,12 @@ import gc  # noqa: E402 - after patching
 import os  # noqa: E402
 import secrets  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
+
+from gevent.event import Event  # noqa: E402
 
 from devmode.cluster.schema import newer_schema_at  # noqa: E402
 from devmode.config import WrongSetting, load  # noqa: E402
@@ -67,14 +70,23 @@ def post_worker_init(worker):
     gc.collect()
     gc.freeze()
 
-    def watch():
-        while worker.alive:
-            gevent.sleep(0.25)
+    worker.leaving = Event()
+    exit_soon = signal.getsignal(signal.SIGTERM)
+
+    def leave(number, frame):
+        exit_soon(number, frame)
+        worker.leaving.set()
+
+    # Gunicorn only notes it, and looks once a second: others could keep the sessions by then.
+    signal.signal(signal.SIGTERM, leave)
+
+    def end():
+        worker.leaving.wait()
         drain()
         devmode.stop()
         wait_until_all_left()
 
-    worker.ending = gevent.spawn(watch)
+    worker.ending = gevent.spawn(end)
 
 
 def worker_exit(_server, worker):
@@ -82,9 +94,9 @@ def worker_exit(_server, worker):
 
     Streams are no requests to gunicorn: those who watch are waited for here.
     """
-    ending = getattr(worker, "ending", None)
-    if ending is not None:
-        ending.join(3)
+    if hasattr(worker, "ending"):
+        worker.leaving.set()
+        worker.ending.join(3)
 
 
 def child_exit(_server, worker):

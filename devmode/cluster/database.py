@@ -40,6 +40,7 @@ class Database:
         self._writers = engine.execution_options(writes=True)
         kind = sqlite if engine.dialect.name == "sqlite" else postgresql
         self._readers = kind.prepare(engine)
+        self._single_writers = self._writers.execution_options(**kind.SINGLE)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `is_away` has changed; it must neither block nor raise."""
@@ -70,6 +71,17 @@ class Database:
         self._note(None)
         for callback in session.info.pop("after_commit", ()):
             callback()
+
+    def write_one(self, statement: Executable, parameters: dict[str, Any]) -> Any:
+        """Execute a statement that is a transaction of its own, and return what it returns first.
+
+        Half of what `write` has to wait for. Raises `DatabaseAway`, as that does.
+        """
+        with self._reaching(), self._single_writers.connect() as connection:
+            value = connection.scalar(statement, parameters)
+            connection.commit()
+        self._note(None)
+        return value
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -36,6 +36,8 @@ _READING: Final = CONNECTION | {
 }
 _WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
 """Some wait for what a stopped process has locked; the lease must not wait for those."""
+SINGLE: Final = {"isolation_level": "AUTOCOMMIT"}
+"""Options of whoever writes by a single statement, which is a transaction anyway."""
 _READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 

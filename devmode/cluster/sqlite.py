@@ -8,13 +8,16 @@ run.
 import random
 import sqlite3
 import time
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 WRITE_LOCK_TIMEOUT_S = 10.0
 """How long a writer waits for the others: far longer than any transaction of devmode takes."""
+
+SINGLE: Final[dict[str, Any]] = {}
+"""Options of whoever writes by a single statement: none, since it begins to wait for the lock."""
 
 
 def prepare(engine: Engine) -> Engine:

@@ -27,10 +27,9 @@ class Lookers:
         self._writing = RLock()
 
     def enter(self, job_id: int) -> None:
-        """Note that this process looks at a job's screen."""
+        """Note that this process looks at a job's screen; others know when that is written."""
         self._mine.add(job_id)
         self._unwritten.add(job_id)
-        self.write()
 
     def leave(self, job_ids: Iterable[int]) -> None:
         """Note that it no longer looks at these."""

@@ -265,6 +265,9 @@ class Screens:
             return
         _refresh(looked.screen, job.pool_directory)
         self._lookers.enter(job.id)
+        # Whoever comes need not wait for it: of many who do, one writes for all. What another
+        # process withdraws before that is asked for again.
+        _in_background(self._lookers.write)
         _in_background(partial(self._tend, looked))
         if not self._tending:
             self._tending = gevent.spawn(self._tend_all)

@@ -122,6 +122,14 @@ def test_what_fails_is_not_written(database: Database) -> None:
     assert heard == []
 
 
+def test_a_single_statement_is_written_at_once(database: Database, other: Database) -> None:
+    add(database, "one")
+    renamed = update(Process).where(Process.id == "one").values(id="two").returning(Process.id)
+    assert database.write_one(renamed, {}) == "two"
+    assert database.write_one(renamed, {}) is None
+    assert names(other) == {"two"}
+
+
 def test_what_a_reader_changes_is_refused_or_thrown_away(database: Database) -> None:
     with suppress(DatabaseAway), database.read() as connection:
         connection.execute(insert(Process).values(id="first", host="h", lease_until=0))
