@@ -92,6 +92,11 @@ class _Looked:
         return time.monotonic() - self.tended_at > TICK_S
 
     @property
+    def is_told(self) -> bool:
+        """Whether new pictures are told by the system, or by the host that has them."""
+        return self.watched or self.following is not None
+
+    @property
     def is_due(self) -> bool:
         """Whether it has to be looked at, on this host, without having been told."""
         return self.following is None and (self.is_late or not self.watched)
@@ -296,7 +301,8 @@ class Screens:
 
     def _tend_all(self) -> None:
         while self._looked:
-            gevent.sleep(POLL_S)
+            is_told = all(looked.is_told for looked in self._looked.values())
+            gevent.sleep(TICK_S / 2 if is_told else POLL_S)
             due = [looked for looked in self._looked.values() if looked.is_due]
             for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:
