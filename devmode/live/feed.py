@@ -179,11 +179,7 @@ class Feed:
     def _read(self, subject: int) -> Recorded:
         if subject == DASHBOARD:
             return Recorded()
-        return Recorded(
-            self._store.session_of(subject),
-            self._store.events_of(subject),
-            self._uploads.of(subject),
-        )
+        return Recorded(*self._store.recorded_of(subject), self._uploads.of(subject))
 
     def job_of_openqa(self, openqa_id: int, url: str | None) -> Job:
         """Return the job that the openQA at `url`, None for any, gave this number.

@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, delete, false, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    false,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -26,6 +38,8 @@ ORPHANED = "orphaned"
 """Topic: the session of this job was left to whoever adopts it."""
 NOBODY = ""
 """Keeps a session that was left: no process has this name."""
+NEWEST = 50
+"""How many events of a job are shown beside it."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,19 @@ _EVENTS = (
 )
 
 
+def _facts(rows: CursorResult[Any]) -> dict[int, SessionFacts]:
+    return {row["job_id"]: SessionFacts(**row) for row in rows.mappings()}
+
+
+def _session_of(connection: Connection, job_id: int) -> SessionFacts | None:
+    return _facts(connection.execute(_FACTS_OF_ONE, {"job_id": job_id})).get(job_id)
+
+
+def _events_of(connection: Connection, job_id: int, limit: int = NEWEST) -> tuple[EventFacts, ...]:
+    newest = connection.execute(_EVENTS, {"job_id": job_id, "limit": limit})
+    return tuple(EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in newest)
+
+
 class Store:
     """Reads and changes sessions, their events and their commands."""
 
@@ -120,22 +147,28 @@ class Store:
 
     def session_of(self, job_id: int) -> SessionFacts | None:
         """Return the session of a job, if it has one."""
-        return self._facts(_FACTS_OF_ONE, {"job_id": job_id}).get(job_id)
+        with self._database.read() as connection:
+            return _session_of(connection, job_id)
 
     def sessions(self) -> dict[int, SessionFacts]:
         """Return every session by its job."""
-        return self._facts(_FACTS)
+        with self._database.read() as connection:
+            return _facts(connection.execute(_FACTS))
 
     def user_named(self, name: str) -> int | None:
         """Return the number of the user of this name."""
         with self._database.read() as connection:
             return connection.scalar(select(User.id).where(User.name == name))
 
-    def events_of(self, job_id: int, limit: int = 50) -> tuple[EventFacts, ...]:
+    def events_of(self, job_id: int, limit: int = NEWEST) -> tuple[EventFacts, ...]:
         """Return the newest events of a job, newest first."""
         with self._database.read() as connection:
-            newest = connection.execute(_EVENTS, {"job_id": job_id, "limit": limit})
-            return tuple(EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in newest)
+            return _events_of(connection, job_id, limit)
+
+    def recorded_of(self, job_id: int) -> tuple[SessionFacts | None, tuple[EventFacts, ...]]:
+        """Return the session of a job and its newest events: what everybody who comes is shown."""
+        with self._database.read() as connection:
+            return _session_of(connection, job_id), _events_of(connection, job_id)
 
     def remembered(self, job_id: int) -> ExecutionState:
         """Return what the timeline last said of a job's execution, for who continues it."""
@@ -150,13 +183,6 @@ class Store:
         """Ask the keeper of a job to have the command server tell its state."""
         with self._database.write() as session:
             self._notices.publish(session, STATUS, job_id)
-
-    def _facts(
-        self, query: Select[Any], parameters: dict[str, int] | None = None
-    ) -> dict[int, SessionFacts]:
-        with self._database.read() as connection:
-            rows = connection.execute(query, parameters).mappings()
-            return {row["job_id"]: SessionFacts(**row) for row in rows}
 
     # Ownership
 

@@ -107,14 +107,14 @@ def test_who_comes_while_the_database_is_read_sees_what_it_says(
 ) -> None:
     owner.takes_control(shared_job)
     gate, reading = Event(), Event()
-    read = feed._store.events_of
+    read = feed._store.recorded_of
 
     def slow(job_id: int) -> object:
         reading.set()
         gate.wait(10)
         return read(job_id)
 
-    monkeypatch.setattr(feed._store, "events_of", slow)
+    monkeypatch.setattr(feed._store, "recorded_of", slow)
     first = gevent.spawn(feed.subscribe, olivia, [shared_job.id])
     assert reading.wait(10)
     second = gevent.spawn(feed.subscribe, olivia, [shared_job.id])
