@@ -109,7 +109,8 @@ class Lease:
             self._held_until = 0.0
         else:
             self._timed = lease_until - LEASE_S, self._asked_at
-        if not self._lapsed:
+        # It may have been given back while this was under way.
+        if not self._lapsed and not self._has_left:
             self._hold()
         self._see(self._holders())
         return not self._lapsed

@@ -174,6 +174,10 @@ class Link:
                 self._read()
             except (OSError, websocket.WebSocketException) as error:
                 self._lose(_sentence_for(error))
+            except Exception as error:
+                # Whatever it was, a link that is dead and looks alive is worse.
+                log.exception("a link failed")
+                self._lose(_sentence_for(error))
             rest(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
@@ -185,12 +189,14 @@ class Link:
             self._hear(Joined())
 
     def _read(self) -> None:
-        assert self._websocket is not None  # noqa: S101 - just connected
+        # By a name of its own: an answer to what was heard may find it broken, and drop it.
+        connection = self._websocket
+        assert connection is not None  # noqa: S101 - just connected
         while True:
-            opcode, data = self._websocket.recv_data()
+            opcode, data = connection.recv_data()
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 raise websocket.WebSocketConnectionClosedException
-            self._websocket.message_ended()
+            connection.message_ended()
             self._take(data)
 
     def _take(self, data: bytes) -> None:

@@ -33,7 +33,7 @@ class Recorded:
 class Channel:
     """One job, or the list of jobs, with those who watch it."""
 
-    subscribers: list[Subscription] = field(default_factory=list)
+    subscribers: set[Subscription] = field(default_factory=set)
     shown: dict[Audience, Shown] = field(default_factory=lambda: defaultdict(dict))
     """What each audience was told last."""
     changed: bool = False

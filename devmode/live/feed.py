@@ -119,7 +119,7 @@ class Feed:
 
     def _join(self, subject: int, subscription: Subscription, job: Job | None) -> None:
         channel = self._channels[subject]
-        channel.subscribers.append(subscription)
+        channel.subscribers.add(subscription)
         if job is not None:
             self._watch(job, subscription)
             if subscription.is_tab:

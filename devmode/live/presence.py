@@ -56,10 +56,10 @@ class Attendance:
         self.write()
 
     def leave(self, job_id: int, user_id: int, tabs: int) -> None:
-        """Count tabs of a user that closed a job."""
+        """Count tabs of a user that closed a job; that is written soon, for all who leave."""
         self._tabs[job_id, user_id] -= tabs
         self._unwritten.add((job_id, user_id))
-        self.write()
+        self._due.set()
 
     def enter_again(self) -> None:
         """Write every count anew: this process may go by another name, after a lost lease."""
@@ -67,7 +67,7 @@ class Attendance:
         self.write()
 
     def run(self) -> None:
-        """Write what could not be written, and tell of tabs that ended with their process.
+        """Write what was left to be written, and tell of tabs that ended with their process.
 
         For ever, in a greenlet.
         """

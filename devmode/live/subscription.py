@@ -48,7 +48,7 @@ class News:
         return News(self.subject, merged(self.regions, later.regions))
 
 
-@dataclass
+@dataclass(eq=False)
 class Subscription:
     """One browser's stream: what it watches, and what it has yet to be sent."""
 

@@ -261,9 +261,13 @@ class Watching:
         self._sight = sight
         self._tell = tell
         self._told: dict[tuple[int, str], _Told] = {}
-        for one in wanted:
-            reader = texts.join(one.job_id, one.name, sight(one.job_id), tell)
-            self._told[one.job_id, one.name] = _Told(reader, sight(one.job_id), one.cursor)
+        try:
+            for one in wanted:
+                reader = texts.join(one.job_id, one.name, sight(one.job_id), tell)
+                self._told[one.job_id, one.name] = _Told(reader, sight(one.job_id), one.cursor)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def has_news(self) -> bool:

@@ -3,11 +3,13 @@
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import gevent
 from flask import Blueprint, Response, request
+from gevent.pool import Pool
 from gevent.socket import socket
 from gevent.ssl import SSLSocket
 
@@ -41,6 +43,7 @@ RETURNS_PER_S = 200
 STALLED_S = 30.0
 """How long a browser may take no byte of what waits for it."""
 SWEPT_AT_ONCE = 100
+ASKED_AT_ONCE = 10
 MOST_JOBS = 100
 WHO = b"event: who\ndata: \n\n"
 """Has a browser show its cookies again: a stream sees only those it was opened with."""
@@ -80,7 +83,11 @@ def follow(
         return event_stream([_farewell()])
     admission.admit(devmode(), watcher.login_id)
     subscription = devmode().feed.subscribe(watcher, subjects, audience)
-    texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.wake)
+    try:
+        texts = devmode().texts.watch(wanted, sight_on(subscription, wanted), subscription.wake)
+    except BaseException:
+        devmode().feed.unsubscribe(subscription)
+        raise
     return _Answer(_Stream(devmode(), subscription, texts, encode, show or _picture))
 
 
@@ -125,20 +132,33 @@ class _Answer(Response):
 
 def authorise_all() -> None:
     """End the streams of those who may not watch any more, of which no notice told."""
-    for stream in tuple(_streams.values()):
-        stream.authorise()
+    by_login = defaultdict(list)
+    # An openQA that is asked may take seconds to answer: nobody else is to wait for it.
+    for stream in sorted(_streams.values(), key=lambda stream: stream.is_of_a_guest):
+        by_login[stream.login].append(stream)
+    asking = Pool(ASKED_AT_ONCE)
+    for streams in in_breaths(by_login.values(), SWEPT_AT_ONCE):
+        asking.spawn(_authorise, streams)
+    asking.join()
+
+
+def _authorise(streams: list["_Stream"]) -> None:
+    is_over = streams[0].has_lost_its_login
+    for stream in streams:
+        stream.authorised(is_over=is_over)
 
 
 def _sweep() -> None:
     """Look after all streams, as long as there are any."""
     authorised_at = time.monotonic()
+    authorising = gevent.Greenlet()
     while _streams:
         gevent.sleep(HEARTBEAT_S / 4)
         for stream in in_breaths(tuple(_streams.values()), SWEPT_AT_ONCE):
             stream.beat()
-        if time.monotonic() - authorised_at >= AUTHORISED_FOR_S:
+        if time.monotonic() - authorised_at >= AUTHORISED_FOR_S and not authorising:
             authorised_at = time.monotonic()
-            gevent.spawn(authorise_all)
+            authorising = gevent.spawn(authorise_all)
 
 
 def _subjects(text: str) -> list[int]:
@@ -223,11 +243,25 @@ class _Stream:
         elif wire.is_free and time.monotonic() - self._told_at >= HEARTBEAT_S:
             self._send(wire, HEARTBEAT)
 
-    def authorise(self) -> None:
+    @property
+    def login(self) -> tuple[int, Visitor]:
+        """The visitor, in the devmode that let them in."""
+        return id(self._parts), self._subscription.visitor
+
+    @property
+    def is_of_a_guest(self) -> bool:
+        """Whether another site keeps the visitor signed in."""
+        return self._subscription.visitor.signed_in_at is not None
+
+    @property
+    def has_lost_its_login(self) -> bool:
+        """Whether the visitor may not watch any more; who signed them in may be asked."""
+        return admission.is_over(self._parts, self._subscription.visitor)
+
+    def authorised(self, *, is_over: bool) -> None:
         """End it if its login has ended; have a browser show itself whom another site signed in."""
-        watcher = self._subscription.visitor
-        self._subscription.signed_out |= admission.is_over(self._parts, watcher)
-        self._has_to_show_itself = watcher.signed_in_at is not None
+        self._subscription.signed_out |= is_over
+        self._has_to_show_itself = self.is_of_a_guest
         if self._subscription.signed_out or self._has_to_show_itself:
             self._subscription.wake()
 

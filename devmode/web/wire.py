@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
-from socket import MSG_DONTWAIT, MSG_MORE, SHUT_RDWR
+from socket import MSG_MORE, SHUT_RDWR
 
 import gevent
 from gevent.socket import socket
@@ -91,8 +91,9 @@ class Wire:
         self._watcher.close()
         if self.is_free and self._is_chunked:
             # Together with the end of the connection: a proxy must not take it for another request.
+            self._connection.setblocking(False)
             with contextlib.suppress(OSError):
-                self._connection.send(END, MSG_MORE | MSG_DONTWAIT)
+                self._connection.send(END, MSG_MORE)
         self._connection.close()
 
     def _chunk(self, event: bytes) -> bytes:
@@ -105,6 +106,8 @@ class Wire:
         return 0
 
     def _wait_for(self, data: bytes) -> None:
-        self._busy_since = self._busy_since or time.monotonic()
-        self._connection.sendall(data)
+        rest = memoryview(data)
+        while rest:
+            self._busy_since = time.monotonic()
+            rest = rest[self._connection.send(rest) :]
         self._busy_since = None

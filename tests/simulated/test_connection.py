@@ -2,19 +2,37 @@
 
 import base64
 import hashlib
+import json
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from socket import SO_LINGER, SOL_SOCKET
 
 import gevent
 import pytest
 import websocket
+from gevent.event import Event
 from gevent.server import StreamServer
 from gevent.socket import socket
 
 from devmode.commandserver.address import Address, JobToken
+from devmode.commandserver.commands import Resume
 from devmode.commandserver.connection import Connection, connect
+from devmode.commandserver.link import Link, LinkState
+from tests.waiting import until
 
 MESSAGE = b"\x81\x02{}"
+STATUS = json.dumps(
+    {
+        "running": "module",
+        "current_test_full_name": "shell-module",
+        "current_api_function": "type_string",
+        "test_execution_paused": 0,
+        "devel_mode_major_version": 1,
+        "devel_mode_minor_version": 1,
+    }
+).encode()
+"""Longer than a message that tells its length in one byte may be."""
 Talk = Callable[[socket, bytes], None]
 
 
@@ -46,6 +64,10 @@ def upgrade(request: bytes) -> bytes:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+
+
+def message(content: bytes) -> bytes:
+    return b"\x81\x7e" + struct.pack(">H", len(content)) + content
 
 
 def hear(connection: Connection) -> bytes:
@@ -103,6 +125,29 @@ def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
         connection.shutdown()
         waiting.join(10)
         assert isinstance(waiting.exception, (OSError, websocket.WebSocketException))
+
+
+def test_a_link_comes_back_when_an_answer_finds_the_connection_broken() -> None:
+    handshakes = []
+
+    def answer_and_reset(connection: socket, request: bytes) -> None:
+        handshakes.append(request)
+        connection.sendall(upgrade(request))
+        connection.recv(1000)
+        waiting.wait()
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(message(STATUS))
+        connection.close()
+
+    waiting = Event()
+    with server(answer_and_reset) as address:
+        link = Link(address, hear=lambda _event: None)
+        link.start()
+        until(lambda: link.state is LinkState.CONNECTED, "the connection")
+        link.say(Resume(), "what waits for the status")
+        waiting.set()
+        until(lambda: len(handshakes) > 1, "another connection")
+        link.close()
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
+from devmode.errors import DatabaseAway
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
 from devmode.web import patience, stream
@@ -67,16 +69,20 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert status.startswith("408")
 
 
+def watching(visitor: Visitor, visitor_of: Callable[[str], object]) -> stream._Stream:
+    """Return the stream of a visitor; `visitor_of` is asked for what a login is good for."""
+    parts: Any = SimpleNamespace(
+        visitor_of=visitor_of, feed=SimpleNamespace(unsubscribe=lambda _subscription: None)
+    )
+    texts: Any = SimpleNamespace(has_news=False, close=lambda: None)
+    subscription = Subscription(visitor, Counter())
+    return stream._Stream(parts, subscription, texts, stream._event, stream._picture)
+
+
 @pytest.fixture
 def events(found: Visitor) -> Iterator[Iterator[bytes]]:
     """The stream of a guest, of whose login `found` is found when it is looked at again."""
-    parts: Any = SimpleNamespace(
-        visitor_of=lambda _id: found, feed=SimpleNamespace(unsubscribe=lambda _subscription: None)
-    )
-    texts: Any = SimpleNamespace(has_news=False, close=lambda: None)
-    told = stream._Stream(
-        parts, Subscription(GUEST, Counter()), texts, stream._event, stream._picture
-    )
+    told = watching(GUEST, lambda _login_id: found)
     yield told.events()
     told.close()
 
@@ -86,6 +92,43 @@ def test_a_guest_of_openqa_is_asked_to_show_itself(events: Iterator[bytes]) -> N
     assert next(events).startswith(b"retry: ")
     stream.authorise_all()
     assert next(events) == stream.WHO
+
+
+def test_who_can_not_be_shown_the_texts_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Subscription] = []
+    watched = Subscription(GUEST, Counter())
+
+    def away(*_arguments: object) -> None:
+        raise DatabaseAway("away")
+
+    feed = SimpleNamespace(subscribe=lambda *_arguments: watched, unsubscribe=left.append)
+    parts = SimpleNamespace(
+        feed=feed,
+        texts=SimpleNamespace(watch=away),
+        settings=SimpleNamespace(streams=1, streams_per_login=1),
+    )
+    monkeypatch.setattr(stream, "devmode", lambda: parts)
+    monkeypatch.setattr(stream, "sight_on", lambda *_arguments: None)
+    with pytest.raises(DatabaseAway):
+        stream.follow(GUEST, [], stream._event)
+    assert left == [watched]
+
+
+def test_nobody_waits_for_the_openqa_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Event()
+
+    def visitor_of(login_id: str) -> Visitor | None:
+        return slow.wait() if login_id != "token" else None
+
+    logins = [GUEST] * 3 + [replace(GUEST, login_id="token", signed_in_at=None)]
+    logins = [replace(login, id=number) for number, login in enumerate(logins)]
+    monkeypatch.setattr(stream, "ASKED_AT_ONCE", 2)
+    streams = [watching(login, visitor_of) for login in logins]
+    authorising = gevent.spawn(stream.authorise_all)
+    assert stream.SIGNED_OUT in list(streams[-1].events())
+    authorising.kill()
+    for each in streams:
+        each.close()
 
 
 @pytest.mark.parametrize("found", [replace(GUEST, role=Role.VIEWER)])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import gevent
 import pytest
 from sqlalchemy import create_engine
 
@@ -14,6 +15,7 @@ from devmode.jobs.models import JobRow
 from devmode.live.presence import Attendance
 from devmode.sessions.models import User
 from devmode.sessions.store import SESSION, Store
+from tests.waiting import until
 
 JOB, OLIVIA = 1, 1
 
@@ -50,6 +52,7 @@ def process(database_url: str) -> Iterator[Process]:
 def test_who_opens_a_job_that_nobody_controls_is_no_news(process: Process) -> None:
     process.attendance.enter(JOB, OLIVIA, 1)
     process.attendance.leave(JOB, OLIVIA, 1)
+    process.attendance.write()
     assert process.heard == []
 
 
@@ -76,9 +79,24 @@ def test_a_tab_that_closes_while_it_is_written_down_is_not_left_behind(
 
     monkeypatch.setattr(process.attendance, "_tell", close)
     process.attendance.enter(JOB, OLIVIA, 1)
+    process.attendance.write()
     facts = process.store.session_of(JOB)
     assert facts is not None
     assert facts.tabs == 0
+
+
+def test_tabs_that_close_are_told_soon(process: Process) -> None:
+    process.store.reserve(JOB, OLIVIA, "olivia")
+    process.attendance.enter(JOB, OLIVIA, 1)
+    process.heard.clear()
+    running = gevent.spawn(process.attendance.run)
+    gevent.sleep(0)
+    process.attendance.leave(JOB, OLIVIA, 1)
+    until(lambda: process.heard == [str(JOB)], "the news")
+    facts = process.store.session_of(JOB)
+    assert facts is not None
+    assert facts.tabs == 0
+    running.kill()
 
 
 def test_tabs_from_before_a_session_count_in_it(process: Process) -> None:

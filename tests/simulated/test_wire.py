@@ -1,6 +1,9 @@
 """The connection under an event stream: what is written arrives once, whole and in order."""
 
+import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -79,6 +82,27 @@ def test_an_answer_ends_together_with_its_connection(ends: tuple[Any, Any]) -> N
     wire.send(EVENT)
     wire.close()
     assert read(theirs, 1000) == b"c\r\n" + EVENT + b"\r\n0\r\n\r\n"
+
+
+def test_an_answer_ends_without_waiting_for_who_reads_nothing(ends: tuple[Any, Any]) -> None:
+    ours, _theirs = ends
+    wire = wire_on(ours)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(ours.fileno(), b"x")
+    with gevent.Timeout(LIMIT_S):
+        wire.close()
+
+
+def test_who_reads_slowly_is_not_taken_for_stalled(ends: tuple[Any, Any]) -> None:
+    ours, theirs = ends
+    wire = wire_on(ours)
+    writing = gevent.spawn(wire.write, LONG)
+    began = time.monotonic()
+    while not writing.ready():
+        gevent.sleep(0.01)
+        theirs.recv(1 << 20)
+        assert not wire.is_stalled((time.monotonic() - began) / 2 + 0.1)
 
 
 def test_an_answer_that_was_cut_short_does_not_look_like_a_whole_one(ends: tuple[Any, Any]) -> None:
