@@ -39,7 +39,8 @@ WARM_UP_S = 1.0
 MANY = 10
 """From here on no decimals are told."""
 FIRST = 20
-"""What the first sessions make a process learn is no cost of the later ones."""
+"""So many come one after the other; what the first sessions make a process learn is no cost of
+the later ones."""
 SHAPES = ((1, 1, 100.0), (1, 100, 10.0), (1, 500, 10.0), (500, 1, 100.0))
 """Jobs, viewers of each, and messages a second for all jobs together."""
 
@@ -76,6 +77,8 @@ class Arrival:
     subject: str
     who: str
     count: int
+    alone_ms: float
+    """How long it takes whoever comes while nobody else does, p50."""
     per_second: float
     cpu_ms: float
     start_kb: float
@@ -172,9 +175,12 @@ def arrivals(bench: Bench, count: int) -> Iterator[Arrival]:
     """Measure how people come, first as viewers, then as developers who take control."""
     with command_servers(count + FIRST) as (_servers, pools):
         for name, start in bench.subjects(pools).items():
-            for who, come in (("viewers", _watch), ("developers", _take_control)):
+            for who, come_alone, come in (
+                ("viewers", _watch_alone, _watch),
+                ("developers", _take_control_alone, _take_control),
+            ):
                 with start() as subject, Child("bench.viewers") as viewers:
-                    come(subject, range(FIRST), viewers)
+                    alone = [come_alone(subject, job, viewers) for job in range(FIRST)]
                     memory, used_s, began = (
                         subject.memory_kb(),
                         subject.cpu_s(),
@@ -186,11 +192,21 @@ def arrivals(bench: Bench, count: int) -> Iterator[Arrival]:
                         name,
                         who,
                         count,
+                        median(alone[FIRST // 2 :]),
                         count / taken_s,
                         (subject.cpu_s() - used_s) / count * 1e3,
                         memory,
                         (subject.memory_kb() - memory) / count,
                     )
+
+
+def _watch_alone(subject: Subject, job: int, viewers: Child) -> float:
+    [taken_ms] = viewers.ask({"open": [subject.viewer(job)], "at_once": 1})
+    return float(taken_ms)
+
+
+def _take_control_alone(subject: Subject, job: int, viewers: Child) -> float:
+    return subject.open_session(job, viewers)
 
 
 def _watch(subject: Subject, jobs: range, viewers: Child) -> None:
@@ -231,12 +247,12 @@ def cpu_table(found: list[Passage]) -> Iterator[str]:
 
 def arrivals_table(found: list[Arrival]) -> Iterator[str]:
     """Tell what it costs to come and to be there, as Markdown."""
-    yield "| | a second | CPU each | memory at the start | kB for each |"
-    yield "|---|---|---|---|---|"
+    yield "| | alone, p50 | a second | CPU each | memory at the start | kB for each |"
+    yield "|---|---|---|---|---|---|"
     for each in found:
         yield (
-            f"| {each.who}, {each.subject} | {each.per_second:.3g} | {each.cpu_ms:.3g} ms"
-            f" | {each.start_kb / 1000:.0f} MB | {each.held_kb:.3g} |"
+            f"| {each.who}, {each.subject} | {each.alone_ms:.2g} ms | {each.per_second:.3g}"
+            f" | {each.cpu_ms:.3g} ms | {each.start_kb / 1000:.0f} MB | {each.held_kb:.3g} |"
         )
 
 

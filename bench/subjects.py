@@ -29,6 +29,9 @@ class Subject(Protocol):
     def viewer(self, job: int) -> Request:
         """Return what somebody sends who wants to watch a job."""
 
+    def open_session(self, job: int, viewers: Child) -> float:
+        """Have somebody control a job and watch it; return how long that took, in ms."""
+
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Have somebody control each of these jobs and watch it."""
 
@@ -59,17 +62,14 @@ class Livehandler:
         path = f"/liveviewhandler/tests/{job + 1}/developer/ws-proxy/status"
         return viewing.websocket(self._address, path, '"running":')
 
-    def open_sessions(self, jobs: range, viewers: Child) -> None:
+    def open_session(self, job: int, viewers: Child) -> float:
         """Open the websocket of a developer: that is what takes control."""
-        requests = [
-            viewing.websocket(
-                self._address,
-                f"/liveviewhandler/tests/{job + 1}/developer/ws-proxy",
-                '"running":',
-                self._cookie,
-            )
-            for job in jobs
-        ]
+        [taken_ms] = viewers.ask({"open": [self._developer(job)], "at_once": 1})
+        return float(taken_ms)
+
+    def open_sessions(self, jobs: range, viewers: Child) -> None:
+        """Open the websockets of developers."""
+        requests = [self._developer(job) for job in jobs]
         viewers.ask({"open": requests, "at_once": AT_ONCE})
 
     def cpu_s(self) -> float:
@@ -87,6 +87,10 @@ class Livehandler:
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
         self._openqa.stop_service(self.SERVICE)
+
+    def _developer(self, job: int) -> Request:
+        path = f"/liveviewhandler/tests/{job + 1}/developer/ws-proxy"
+        return viewing.websocket(self._address, path, '"running":', self._cookie)
 
     def _tell_of(self, pools: list[Path]) -> None:
         """Fill the tables that the livehandler reads."""
@@ -122,6 +126,13 @@ class Devmode:
     def viewer(self, job: int) -> Request:
         """Open the event stream of the live view."""
         return viewing.stream(self._address(job), self._viewer.cookie, self._jobs[job])
+
+    def open_session(self, job: int, viewers: Child) -> float:
+        """Open the event stream, then click on “Take control”."""
+        person = self._people[job % AT_ONCE]
+        person.hang_up()
+        [taken_ms] = viewers.ask({"open": [self.viewer(job)], "at_once": 1})
+        return float(taken_ms) + person.timed_post(f"/jobs/{self._jobs[job]}/session")
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the event streams, then click on “Take control” as several people."""
