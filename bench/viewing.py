@@ -17,9 +17,9 @@ class Request(NamedTuple):
 
 
 def stream(address: str, cookie: str, job: int) -> Request:
-    """Ask devmode for the events of a job."""
+    """Ask devmode for the events of a job, and wait until they tell that the test runs."""
     text = f"GET /events?jobs={job} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\r\n"
-    return Request(address, text, "data: ")
+    return Request(address, text, "headline running")
 
 
 def websocket(address: str, path: str, heard: str, cookie: str = "") -> Request:
