@@ -42,8 +42,9 @@ from devmode.sessions.service import After
 from devmode.sessions.users import Role, Visitor
 from devmode.web import Devmode, admission, devmode, guests
 from devmode.web.apikeys import is_signed
+from devmode.web.eventstream import AUTHORISED_FOR_S
 from devmode.web.security import require_our_page, visitor
-from devmode.web.stream import AUTHORISED_FOR_S, event_stream, follow
+from devmode.web.stream import event_stream, follow
 from devmode.web.told import REGION, told_of
 from devmode.web.websocket import Gone, Taken, Websocket, websocket_of
 

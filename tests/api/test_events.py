@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from devmode.web import admission, stream
+from devmode.web import admission, eventstream
 from tests.api.fixtures import NewProgram, Program, Stream
 from tests.null.fixtures import SignIn, Watched
 from tests.waiting import until
@@ -55,7 +55,7 @@ def ends_signed_out(events: Stream) -> bool:
 def test_a_revoked_token_ends_its_stream_at_once(
     app: Flask, shared_job: Watched, new_program: NewProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 1000.0)
+    monkeypatch.setattr(eventstream, "AUTHORISED_FOR_S", 1000.0)
     events = new_program("soon gone").follow(shared_job)
     events.next()
     app.extensions["devmode"].tokens.revoke("soon gone")
@@ -66,8 +66,8 @@ def test_a_revoked_token_ends_its_stream_at_once(
 def test_a_stream_is_authorised_again_and_again(
     app: Flask, shared_job: Watched, monkeypatch: pytest.MonkeyPatch, new_program: NewProgram
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
-    monkeypatch.setattr(stream, "AUTHORISED_FOR_S", 0.1)
+    monkeypatch.setattr(eventstream, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(eventstream, "AUTHORISED_FOR_S", 0.1)
     program = new_program("short")
     token = app.extensions["devmode"].tokens.create("short", 2, 1.0)
     program.headers = {"Authorization": f"Bearer {token}"}

@@ -14,7 +14,7 @@ from gevent.event import Event
 from devmode.errors import DatabaseAway
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
-from devmode.web import patience, stream
+from devmode.web import eventstream, patience, stream
 from devmode.web.patience import Patience
 
 GUEST = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
@@ -69,14 +69,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     assert status.startswith("408")
 
 
-def watching(visitor: Visitor, visitor_of: Callable[[str], object]) -> stream._Stream:
+def watching(visitor: Visitor, visitor_of: Callable[[str], object]) -> eventstream.EventStream:
     """Return the stream of a visitor; `visitor_of` is asked for what a login is good for."""
     parts: Any = SimpleNamespace(
         visitor_of=visitor_of, feed=SimpleNamespace(unsubscribe=lambda _subscription: None)
     )
     texts: Any = SimpleNamespace(has_news=False, close=lambda: None)
     subscription = Subscription(visitor, Counter())
-    return stream._Stream(parts, subscription, texts, stream._event, stream._picture)
+    return eventstream.EventStream(parts, subscription, texts, stream._event, stream._picture)
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def events(found: Visitor) -> Iterator[Iterator[bytes]]:
 @pytest.mark.parametrize("found", [GUEST])
 def test_a_guest_of_openqa_is_asked_to_show_itself(events: Iterator[bytes]) -> None:
     assert next(events).startswith(b"retry: ")
-    stream.authorise_all()
-    assert next(events) == stream.WHO
+    eventstream.authorise_all()
+    assert next(events) == eventstream.WHO
 
 
 def test_who_can_not_be_shown_the_texts_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +122,10 @@ def test_nobody_waits_for_the_openqa_of_others(monkeypatch: pytest.MonkeyPatch) 
 
     logins = [GUEST] * 3 + [replace(GUEST, login_id="token", signed_in_at=None)]
     logins = [replace(login, id=number) for number, login in enumerate(logins)]
-    monkeypatch.setattr(stream, "ASKED_AT_ONCE", 2)
+    monkeypatch.setattr(eventstream, "ASKED_AT_ONCE", 2)
     streams = [watching(login, visitor_of) for login in logins]
-    authorising = gevent.spawn(stream.authorise_all)
-    assert stream.SIGNED_OUT in list(streams[-1].events())
+    authorising = gevent.spawn(eventstream.authorise_all)
+    assert eventstream.SIGNED_OUT in list(streams[-1].events())
     authorising.kill()
     for each in streams:
         each.close()
@@ -134,5 +134,5 @@ def test_nobody_waits_for_the_openqa_of_others(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("found", [replace(GUEST, role=Role.VIEWER)])
 def test_whose_role_has_changed_is_signed_out(events: Iterator[bytes]) -> None:
     next(events)
-    stream.authorise_all()
-    assert list(events) == [stream.SIGNED_OUT]
+    eventstream.authorise_all()
+    assert list(events) == [eventstream.SIGNED_OUT]
