@@ -389,7 +389,7 @@ class Feed:
         shown, regions = self._whole(subject, audience, channel.recorded)
         # Not before: who could not be shown everything is not told what changes.
         subscription.audiences[subject] = audience
-        if not channel.shown[audience]:
+        if audience not in channel.shown:
             channel.shown[audience] = shown
         elif channel.shown[audience] != shown:
             # What has changed meanwhile may change back before the others are told of it.

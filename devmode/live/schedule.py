@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from devmode.jobs.job import Module
 
+FEW = 4
+"""So many rows that changed are told one by one, or as many as one of so many."""
+
 
 class Row(NamedTuple):
     """One test module, with all that its row shows."""
@@ -43,17 +46,20 @@ class Schedule(NamedTuple):
         """How many modules have a result."""
         return sum(module.has_result for module in self.modules)
 
-    def has_rows_of(self, other: "Schedule") -> bool:
-        """Tell whether the modules are those of another, so that rows can be told apart by name."""
-        names = [module.name for module in self.modules]
-        # Modules of two categories may have one name.
-        is_told_apart = len(set(names)) == len(names)
-        return is_told_apart and names == [module.name for module in other.modules]
+    def changed_rows(self, before: "Schedule") -> list[Row] | None:
+        """Return the rows that show something else than they did `before`.
 
-    def changed_rows(self, before: "Schedule") -> list[Row]:
-        """Return the rows that show something else than they did `before`."""
+        None where they can't be told apart by the names of their modules, or are so many that all
+        of them is less.
+        """
+        names = [module.name for module in self.modules]
+        # Modules of two categories may have one name; and html knows no carriage return.
+        is_told_apart = len(set(names)) == len(names) and all(map(str.isprintable, names))
+        if not is_told_apart or names != [module.name for module in before.modules]:
+            return None
         pairs = zip(self.rows, before.rows, strict=True)
-        return [row for row, former in pairs if row != former]
+        rows = [row for row, former in pairs if row != former]
+        return rows if len(rows) <= max(FEW, len(names) // FEW) else None
 
     def _row(self, module: Module, offered: set[str]) -> Row:
         name = module.full_name

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from devmode.live.dashboard import JobLine
 from devmode.live.renderings import Shown
-from devmode.live.schedule import Schedule
+from devmode.live.schedule import Row, Schedule
 from devmode.live.subscription import Regions
 from devmode.live.view import Audience, LiveView
 from devmode.web.snapshots import snapshot_regions
@@ -92,32 +92,39 @@ def job_regions(
     shown = {name: show(view, audience) for name, show in SHOWN.items()}
     regions: Regions = {}
     for name in SHOWN:
-        match last.get(name), shown[name]:
-            case before, now if before == now and name in last:
-                continue
-            case Schedule() as before, Schedule() as now if now.has_rows_of(before):
-                regions |= _schedule_parts(fragments, view.job.id, before, now)
-            case _:
-                whole = fragments.render(f"jobs/_{name}.html", view=view, audience=audience)
-                regions[name] = whole
+        if name not in last or last[name] != shown[name]:
+            regions |= _region(fragments, view, audience, name, last.get(name), shown[name])
     if last.get("title") != view.title:
         regions["title"] = view.title
     return shown | {"title": view.title}, regions
 
 
-def _schedule_parts(fragments: Fragments, job_id: int, before: Schedule, now: Schedule) -> Regions:
-    """Render what changed in the schedule: all of it is fifty times as much."""
+def _region(
+    fragments: Fragments, view: LiveView, audience: Audience, name: str, before: object, now: object
+) -> Regions:
+    """Render a region that depends on `now`, or only what changed of it, if that is less."""
+    if isinstance(before, Schedule) and isinstance(now, Schedule):
+        rows = now.changed_rows(before)
+        if rows is not None:
+            return _schedule_parts(fragments, view.job.id, before, now, rows)
+    return {name: fragments.render(f"jobs/_{name}.html", view=view, audience=audience)}
+
+
+def _schedule_parts(
+    fragments: Fragments, job_id: int, before: Schedule, now: Schedule, rows: list[Row]
+) -> Regions:
     parts = {
         f"schedule/module-{row.module.name}": fragments.render(
             "jobs/_row.html", row=row, job_id=job_id
         )
-        for row in now.changed_rows(before)
+        for row in rows
     }
     if now.done != before.done:
         parts["schedule/schedule-progress"] = fragments.render(
             "jobs/_schedule_progress.html", schedule=now
         )
-    return parts
+    # Space around an element would stay in the page, more with each.
+    return {name: html.strip() for name, html in parts.items()}
 
 
 def list_regions(fragments: Fragments, lines: list[JobLine], last: Shown) -> tuple[Shown, Regions]:

@@ -147,9 +147,8 @@ def applied(html: str, parts: Regions) -> str:
     """Put elements in the places of those of the same id, as the page does."""
     for name, part in parts.items():
         ident = name.partition("/")[2]
-        html, replaced = re.subn(
-            rf"<(li|h2) id=\"{ident}\".*?</\1>", part.strip(), html, flags=re.S
-        )
+        assert part == part.strip(), "space around it would add up in the page"
+        html, replaced = re.subn(rf"<(li|h2) id=\"{ident}\".*?</\1>", part, html, flags=re.S)
         assert replaced == 1
     return html
 
@@ -183,12 +182,25 @@ def test_a_schedule_with_other_modules_is_told_whole(fragments: Fragments) -> No
         assert not any("/" in name for name in regions)
 
 
-def test_modules_of_one_name_are_told_whole(fragments: Fragments) -> None:
-    twice = replace(VIEW, job=replace(JOB, modules=(*MODULES, Module("a", "shell", ""))))
-    before, _regions = job_regions(fragments, twice, Audience.VIEWER, {})
-    view = replace(twice, execution=replace(RUNNING, module="shell-a"))
+@pytest.mark.parametrize("name", ["a", "a\rb"])
+def test_rows_that_a_page_would_not_find_by_name_are_told_whole(
+    fragments: Fragments, name: str
+) -> None:
+    odd = replace(VIEW, job=replace(JOB, modules=(*MODULES, Module(name, "shell", ""))))
+    before, _regions = job_regions(fragments, odd, Audience.VIEWER, {})
+    view = replace(odd, execution=replace(RUNNING, module=f"shell-{name}"))
     _shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
     assert regions.keys() == {"status", "schedule"}
+
+
+def test_where_most_rows_change_the_schedule_is_told_whole(fragments: Fragments) -> None:
+    many = tuple(Module(f"m{number}", "boot", "") for number in range(20))
+    view = replace(VIEW, job=replace(JOB, modules=many))
+    before, _regions = job_regions(fragments, view, Audience.OWNER, {})
+    lost = replace(view, link=LinkState.RECONNECTING)
+    _shown, regions = job_regions(fragments, lost, Audience.OWNER, before)
+    assert "schedule" in regions
+    assert not any("/" in name for name in regions)
 
 
 def test_whoever_comes_gets_whole_regions(fragments: Fragments) -> None:

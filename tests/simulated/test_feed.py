@@ -1,0 +1,70 @@
+"""What is told to those who watch, whoever comes meanwhile."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devmode.jobs.job import Job
+from devmode.live.channel import BREATH_S, Recorded
+from devmode.live.feed import Feed
+from devmode.live.renderings import Shown
+from devmode.live.subscription import Regions, Subscription, merged
+from devmode.live.view import Audience, LiveView
+from devmode.sessions.users import Role, Visitor
+from tests.waiting import until
+
+JOB = 7
+VISITOR = Visitor(1, "victor", Role.VIEWER, "login")
+
+
+class FeedOfOneWord(Feed):
+    """A feed whose jobs show nothing but a word."""
+
+    word = "before"
+
+    def __init__(self) -> None:
+        away: Any = SimpleNamespace(is_away=False)
+        nobody: Any = SimpleNamespace(enter=lambda *_: None, leave=lambda *_: None)
+        registry: Any = SimpleNamespace(get=lambda _job_id: None)
+        nothing: Any = None
+        super().__init__(
+            registry, nothing, away, nothing, nobody, nothing, nothing, nothing, nothing,
+            self._show, nothing,
+        )  # fmt: skip
+
+    def _show(self, _view: LiveView, _audience: Audience, last: Shown) -> tuple[Shown, Regions]:
+        shown: Shown = {"status": self.word}
+        return shown, {} if last == shown else {"status": self.word}
+
+    def _view(self, *_about: object) -> Any:
+        return None
+
+    def _read(self, _subject: int) -> Recorded:
+        return Recorded()
+
+    def _watch(self, _job: Job, _subscription: Subscription) -> None:
+        pass
+
+
+def known_after(subscription: Subscription, known: Regions) -> Regions:
+    for news in subscription.take():
+        known = merged(known, news.regions)
+    return known
+
+
+@pytest.mark.parametrize("joiners", range(4))
+def test_who_watches_hears_of_a_change_however_many_come_before_it_is_told(joiners: int) -> None:
+    feed = FeedOfOneWord()
+    viewer = feed.subscribe(VISITOR, [JOB])
+    known = known_after(viewer, {})
+    feed.touch(JOB)
+    until(lambda: not feed._channels[JOB].serving, "nothing to be left to tell")
+    # Told in a breath from now on.
+    feed._channels[JOB].told_at += BREATH_S
+    feed.word = "after"
+    feed.touch(JOB)
+    comers = [feed.subscribe(VISITOR, [JOB]) for _ in range(joiners)]
+    until(lambda: not feed._channels[JOB].serving, "the change to be told")
+    assert known_after(viewer, known) == {"status": "after"}
+    assert all(known_after(comer, {}) == {"status": "after"} for comer in comers)
