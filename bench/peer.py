@@ -23,7 +23,7 @@ from bench import plot
 from bench.commandservers import CommandServer
 from bench.openqajobs import start_pages
 from bench.processes import Child, lift_limits
-from bench.subjects import AT_ONCE, Devmode, Livehandler, Start, Subject
+from bench.subjects import AT_ONCE, Devmode, Livehandler, Start, Subject, open_alone
 
 KINDS = ("command", "status")
 """What livehandler only passes on, and what it completes from its database."""
@@ -201,8 +201,7 @@ def arrivals(bench: Bench, count: int) -> Iterator[Arrival]:
 
 
 def _watch_alone(subject: Subject, job: int, viewers: Child) -> float:
-    [taken_ms] = viewers.ask({"open": [subject.viewer(job)], "at_once": 1})
-    return float(taken_ms)
+    return open_alone(subject.viewer(job), viewers)
 
 
 def _take_control_alone(subject: Subject, job: int, viewers: Child) -> float:

@@ -45,6 +45,12 @@ class Subject(Protocol):
 Start = Callable[[], AbstractContextManager[Subject]]
 
 
+def open_alone(request: Request, viewers: Child) -> float:
+    """Open one connection while nobody else does; return how long that took, in ms."""
+    [taken_ms] = viewers.ask({"open": [request], "at_once": 1})
+    return float(taken_ms)
+
+
 class Livehandler:
     """openQA's livehandler, with a database that tells of the jobs in `pools`."""
 
@@ -64,8 +70,7 @@ class Livehandler:
 
     def open_session(self, job: int, viewers: Child) -> float:
         """Open the websocket of a developer: that is what takes control."""
-        [taken_ms] = viewers.ask({"open": [self._developer(job)], "at_once": 1})
-        return float(taken_ms)
+        return open_alone(self._developer(job), viewers)
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the websockets of developers."""
@@ -131,8 +136,8 @@ class Devmode:
         """Open the event stream, then click on “Take control”."""
         person = self._people[job % AT_ONCE]
         person.hang_up()
-        [taken_ms] = viewers.ask({"open": [self.viewer(job)], "at_once": 1})
-        return float(taken_ms) + person.timed_post(f"/jobs/{self._jobs[job]}/session")
+        opened_in_ms = open_alone(self.viewer(job), viewers)
+        return opened_in_ms + person.timed_post(f"/jobs/{self._jobs[job]}/session")
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
         """Open the event streams, then click on “Take control” as several people."""

@@ -123,7 +123,7 @@ def _session_of(connection: Connection, job_id: int) -> SessionFacts | None:
     return _facts(connection.execute(_FACTS_OF_ONE, {"job_id": job_id})).get(job_id)
 
 
-def _events_of(connection: Connection, job_id: int, limit: int = NEWEST) -> tuple[EventFacts, ...]:
+def _events_of(connection: Connection, job_id: int, limit: int) -> tuple[EventFacts, ...]:
     newest = connection.execute(_EVENTS, {"job_id": job_id, "limit": limit})
     return tuple(EventFacts(e.id, e.at, e.who, e.kind, e.text) for e in newest)
 
@@ -168,7 +168,7 @@ class Store:
     def recorded_of(self, job_id: int) -> tuple[SessionFacts | None, tuple[EventFacts, ...]]:
         """Return the session of a job and its newest events: what everybody who comes is shown."""
         with self._database.read() as connection:
-            return _session_of(connection, job_id), _events_of(connection, job_id)
+            return _session_of(connection, job_id), _events_of(connection, job_id, NEWEST)
 
     def remembered(self, job_id: int) -> ExecutionState:
         """Return what the timeline last said of a job's execution, for who continues it."""

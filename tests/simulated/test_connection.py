@@ -116,9 +116,11 @@ def test_whoever_listens_there_sends_devmode_nowhere_else() -> None:
 
 
 def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
-    with server(
-        lambda connection, request: connection.sendall(upgrade(request)) or gevent.sleep(60)
-    ) as address:
+    def say_nothing_more(connection: socket, request: bytes) -> None:
+        connection.sendall(upgrade(request))
+        Event().wait()
+
+    with server(say_nothing_more) as address:
         connection = connect(address)
         waiting = gevent.spawn(hear, connection)
         gevent.sleep(0)
@@ -153,7 +155,7 @@ def test_a_link_comes_back_when_an_answer_finds_the_connection_broken() -> None:
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devmode.commandserver.connection.HANDSHAKE_S", 0.2)
     with (
-        server(lambda _connection, _request: gevent.sleep(60)) as address,
+        server(lambda _connection, _request: Event().wait()) as address,
         pytest.raises((OSError, websocket.WebSocketTimeoutException)),
     ):
         connect(address)

@@ -1,9 +1,9 @@
 """The connection under an event stream: what is written arrives once, whole and in order."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -12,6 +12,7 @@ from gevent import socket
 from gevent.event import Event
 
 from devmode.web.wire import Wire
+from tests.waiting import until
 
 EVENT = b"data: news\n\n"
 LONG = b"data: " + b"x" * (16 << 20) + b"\n\n"
@@ -94,15 +95,20 @@ def test_an_answer_ends_without_waiting_for_who_reads_nothing(ends: tuple[Any, A
         wire.close()
 
 
-def test_who_reads_slowly_is_not_taken_for_stalled(ends: tuple[Any, Any]) -> None:
+def test_who_reads_slowly_is_not_taken_for_stalled(
+    ends: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("devmode.web.wire.time", SimpleNamespace(monotonic=lambda: clock[0]))
     ours, theirs = ends
     wire = wire_on(ours)
     writing = gevent.spawn(wire.write, LONG)
-    began = time.monotonic()
     while not writing.ready():
-        gevent.sleep(0.01)
+        clock[0] += 20
         theirs.recv(1 << 20)
-        assert not wire.is_stalled((time.monotonic() - began) / 2 + 0.1)
+        until(lambda: writing.ready() or wire._busy_since == clock[0], "the next piece")
+        assert not wire.is_stalled(30)
+    assert clock[0] > 30
 
 
 def test_an_answer_that_was_cut_short_does_not_look_like_a_whole_one(ends: tuple[Any, Any]) -> None:
