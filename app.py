@@ -137,10 +137,11 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     attendance = Attendance(database, notices, lease)
     kept = Path(settings.kept_directory) if settings.kept_directory else None
     archive = Archive(database, kept, settings.kept_days, settings.kept_megabytes)
+    lookers = Lookers(database, lease)
     screens = Screens(
         registry,
         elsewhere,
-        Lookers(database, lease),
+        lookers,
         archive,
         request_mark(settings.secret_key),
         settings.link_linger_s,
@@ -178,8 +179,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     def let_go() -> None:
         """After a lapse of the lease: what others took over is theirs."""
         keeping.let_go()
-        attendance.enter_again()
-        screens.enter_again()
+        attendance.rows.write_again()
+        lookers.rows.write_again()
 
     gauges: metrics.Gauges = {
         metrics.SESSIONS: keeping.count,
@@ -206,6 +207,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
             elsewhere.run,
             keeping.run,
             attendance.run,
+            attendance.rows.run,
+            lookers.rows.run,
             screens.run,
             archive.run,
             recorded.run,

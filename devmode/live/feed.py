@@ -121,10 +121,10 @@ class Feed:
         channel = self._channels[subject]
         channel.subscribers.add(subscription)
         if job is not None:
-            self._watch(job, subscription)
             if subscription.is_tab:
                 tabs = subscription.tabs[subject]
                 self._attendance.enter(subject, subscription.visitor.id, tabs)
+            self._watch(job, subscription)
         self._look_again(subject, channel)
         # Who came to be served meanwhile was welcomed.
         if subject not in subscription.audiences:

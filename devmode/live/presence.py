@@ -2,35 +2,23 @@
 
 import contextlib
 from collections import Counter
-from typing import Any
 
 from gevent.event import Event
-from gevent.lock import RLock
-from sqlalchemy import bindparam, delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
+from devmode.cluster.ownrows import Key, OwnRows
 from devmode.errors import DatabaseAway
 from devmode.sessions.models import DeveloperSession
 from devmode.sessions.store import SESSION
 
-AGAIN_S = 1.0
-"""How long until what could not be written is tried again."""
 LOOK_S = 30.0
 """How often rows are looked for of a process that wrote when it had no lease any more."""
 _LAPSED = Presence.process_id.not_in(select(Process.id).where(Process.lease_until > now()))
-
-# Put together once: that takes longer than the database needs to answer.
-_FORGET = delete(Presence).where(
-    Presence.process_id == bindparam("process_id"),
-    Presence.job_id == bindparam("job_id"),
-    Presence.user_id == bindparam("user_id"),
-)
-_NOTE = insert(Presence)
 
 
 class Attendance:
@@ -38,68 +26,43 @@ class Attendance:
 
     def __init__(self, database: Database, notices: Notices, lease: Lease) -> None:
         """Count nobody yet."""
+        self.rows = OwnRows(database, lease, Presence, ("job_id", "user_id"), self._tell)
         self._database = database
         self._notices = notices
-        self._lease = lease
         self._tabs: Counter[tuple[int, int]] = Counter()
-        self._unwritten: set[tuple[int, int]] = set()
-        self._written: set[tuple[int, int]] = set()
-        """What may have a row."""
-        self._writing = RLock()
-        self._due = Event()
-        lease.when_gone(self._due.set)
+        self._gone = Event()
+        lease.when_gone(self._gone.set)
 
     def enter(self, job_id: int, user_id: int, tabs: int) -> None:
-        """Count tabs of a user that opened a job."""
-        self._tabs[job_id, user_id] += tabs
-        self._unwritten.add((job_id, user_id))
-        self.write()
+        """Count tabs of a user that opened a job; others know when that is written."""
+        self._count((job_id, user_id), tabs)
 
     def leave(self, job_id: int, user_id: int, tabs: int) -> None:
-        """Count tabs of a user that closed a job; that is written soon, for all who leave."""
-        self._tabs[job_id, user_id] -= tabs
-        self._unwritten.add((job_id, user_id))
-        self._due.set()
-
-    def enter_again(self) -> None:
-        """Write every count anew: this process may go by another name, after a lost lease."""
-        self._unwritten |= self._tabs.keys()
-        self.write()
+        """Count tabs of a user that closed a job."""
+        self._count((job_id, user_id), -tabs)
 
     def run(self) -> None:
-        """Write what was left to be written, and tell of tabs that ended with their process.
-
-        For ever, in a greenlet.
-        """
+        """Tell of tabs that ended with their process, for ever (run in a greenlet)."""
         while True:
-            self._due.clear()
-            self.write()
+            self._gone.clear()
             with contextlib.suppress(DatabaseAway):
                 self._withdraw_lapsed()
-            self._due.wait(AGAIN_S if self._unwritten else LOOK_S)
+            self._gone.wait(LOOK_S)
 
-    def write(self) -> None:
-        """Write the counts that changed; what can't be written now is written some time later."""
-        # One at a time, so that no older count overtakes a newer; who waits finds it written.
-        with self._writing:
-            keys, self._unwritten = self._unwritten, set()
-            if not keys:
-                return
-            try:
-                self._write(keys)
-                self._tell({job_id for job_id, _user_id in keys})
-            except (DatabaseAway, IntegrityError):
-                self._unwritten |= keys
-                return
-            for key in keys:
-                if self._tabs[key] <= 0:
-                    del self._tabs[key]
+    def _count(self, key: tuple[int, int], tabs: int) -> None:
+        self._tabs[key] += tabs
+        if self._tabs[key] > 0:
+            self.rows.put(key, tabs=self._tabs[key])
+            return
+        del self._tabs[key]
+        self.rows.remove([key])
 
-    def _tell(self, job_ids: set[int]) -> None:
+    def _tell(self, keys: set[Key]) -> None:
         """Tell of the tabs of jobs with a session: of any other, nobody shows them.
 
         After what was written: a session that begins in this moment has its own tabs counted.
         """
+        job_ids = {job_id for job_id, _user_id in keys}
         controlled = select(DeveloperSession.job_id).where(DeveloperSession.job_id.in_(job_ids))
         with self._database.read() as connection:
             shown = connection.scalars(controlled).all()
@@ -119,21 +82,3 @@ class Attendance:
             for row in session.scalars(lapsed):
                 session.delete(row)
                 self._notices.publish(session, SESSION, row.job_id)
-
-    def _write(self, keys: set[tuple[int, int]]) -> None:
-        # In one order, so that two processes never wait for each other.
-        ordered = sorted(keys)
-        former = [self._row(key) for key in ordered if key in self._written]
-        there = {key: self._tabs[key] for key in ordered if self._tabs[key] > 0}
-        self._written |= keys
-        with self._database.write() as session:
-            if former:
-                session.connection().execute(_FORGET, former)
-            if there:
-                rows = [self._row(key) | {"tabs": tabs} for key, tabs in there.items()]
-                session.connection().execute(_NOTE, rows)
-        self._written -= keys - there.keys()
-
-    def _row(self, key: tuple[int, int]) -> dict[str, Any]:
-        job_id, user_id = key
-        return {"process_id": self._lease.process_id, "job_id": job_id, "user_id": user_id}

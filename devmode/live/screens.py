@@ -223,10 +223,6 @@ class Screens:
             self._end(job.id)
         return screen.picture
 
-    def enter_again(self) -> None:
-        """Note the looked-at jobs anew after a lost lease."""
-        self._lookers.enter_again()
-
     def stop(self) -> None:
         """Let go of everything: this process ends."""
         self._end(*self._looked)
@@ -239,8 +235,7 @@ class Screens:
             gevent.sleep(SWEEP_S)
 
     def sweep(self) -> None:
-        """Withdraw the requests of processes that died, and write what could not be written."""
-        self._lookers.write()
+        """Withdraw the requests of processes that died."""
         asking = [job for job in self._registry.running_here() if self._asks_for_nobody(job)]
         if asking:
             looked_at = self._lookers.looked_at()
@@ -269,10 +264,8 @@ class Screens:
             looked.following.link_exception(_log_failure)
             return
         _refresh(looked.screen, job.pool_directory)
+        # What another process withdraws before that is written is asked for again.
         self._lookers.enter(job.id)
-        # Whoever comes need not wait for it: of many who do, one writes for all. What another
-        # process withdraws before that is asked for again.
-        _in_background(self._lookers.write)
         _in_background(partial(self._tend, looked))
         if not self._tending:
             self._tending = gevent.spawn(self._tend_all)

@@ -48,14 +48,15 @@ class Process:
         self.registry.scan()
         peers = Peers(self.lease, Seals("only for tests"), "here")
         elsewhere = Elsewhere(peers, self.registry)
-        lookers, archive = Lookers(database, self.lease), Archive(database, None, 1, 1)
-        self.screens = Screens(self.registry, elsewhere, lookers, archive, MARK, 0)
+        self.lookers, archive = Lookers(database, self.lease), Archive(database, None, 1, 1)
+        self.screens = Screens(self.registry, elsewhere, self.lookers, archive, MARK, 0)
         self.frames: list[Frame] = []
         self.screens.listen(self.frames.append, lambda _job_id: None)
 
     def look(self, real: RealJob) -> Job:
         job: Job = until(lambda: self._find(real), "the job to be found")
         self.screens.look(job)
+        self.lookers.rows.write()
         return job
 
     def _find(self, real: RealJob) -> Job | None:

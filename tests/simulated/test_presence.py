@@ -11,6 +11,7 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.cluster.ownrows import Key
 from devmode.jobs.models import JobRow
 from devmode.live.presence import Attendance
 from devmode.sessions.models import User
@@ -52,7 +53,7 @@ def process(database_url: str) -> Iterator[Process]:
 def test_who_opens_a_job_that_nobody_controls_is_no_news(process: Process) -> None:
     process.attendance.enter(JOB, OLIVIA, 1)
     process.attendance.leave(JOB, OLIVIA, 1)
-    process.attendance.write()
+    process.attendance.rows.write()
     assert process.heard == []
 
 
@@ -60,6 +61,7 @@ def test_tabs_of_the_developer_who_controls_a_job_are_told(process: Process) -> 
     process.store.reserve(JOB, OLIVIA, "olivia")
     process.heard.clear()
     process.attendance.enter(JOB, OLIVIA, 2)
+    process.attendance.rows.write()
     facts = process.store.session_of(JOB)
     assert facts is not None
     assert facts.tabs == 2
@@ -69,17 +71,19 @@ def test_tabs_of_the_developer_who_controls_a_job_are_told(process: Process) -> 
 def test_a_tab_that_closes_while_it_is_written_down_is_not_left_behind(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = process.attendance._tell
+    rows = process.attendance.rows
+    tell = rows._tell
     process.store.reserve(JOB, OLIVIA, "olivia")
 
-    def close(job_ids: set[int]) -> None:
-        monkeypatch.setattr(process.attendance, "_tell", tell)
+    def close(keys: set[Key]) -> None:
+        monkeypatch.setattr(rows, "_tell", tell)
         process.attendance.leave(JOB, OLIVIA, 1)
-        tell(job_ids)
+        tell(keys)
 
-    monkeypatch.setattr(process.attendance, "_tell", close)
+    monkeypatch.setattr(rows, "_tell", close)
     process.attendance.enter(JOB, OLIVIA, 1)
-    process.attendance.write()
+    rows.write()
+    rows.write()
     facts = process.store.session_of(JOB)
     assert facts is not None
     assert facts.tabs == 0
@@ -88,8 +92,9 @@ def test_a_tab_that_closes_while_it_is_written_down_is_not_left_behind(
 def test_tabs_that_close_are_told_soon(process: Process) -> None:
     process.store.reserve(JOB, OLIVIA, "olivia")
     process.attendance.enter(JOB, OLIVIA, 1)
+    process.attendance.rows.write()
     process.heard.clear()
-    running = gevent.spawn(process.attendance.run)
+    running = gevent.spawn(process.attendance.rows.run)
     gevent.sleep(0)
     process.attendance.leave(JOB, OLIVIA, 1)
     until(lambda: process.heard == [str(JOB)], "the news")
@@ -101,6 +106,7 @@ def test_tabs_that_close_are_told_soon(process: Process) -> None:
 
 def test_tabs_from_before_a_session_count_in_it(process: Process) -> None:
     process.attendance.enter(JOB, OLIVIA, 2)
+    process.attendance.rows.write()
     process.store.reserve(JOB, OLIVIA, "olivia")
     facts = process.store.session_of(JOB)
     assert facts is not None
