@@ -48,6 +48,8 @@ class Keeping:
         self._lease = lease
         self._keepers: dict[int, Keeper] = {}
         self._reserving: set[int] = set()
+        self._unsettled: set[Link] = set()
+        """Of which it is being found out whether they may speak."""
         self._asked: set[int] = set()
         self.is_retiring = False
         self._due = Event()
@@ -216,15 +218,24 @@ class Keeping:
 
     def _link_opened(self, job_id: int, link: Link) -> None:
         link.hush()
-        gevent.spawn(self._settle_voice, job_id, link)
+        self._unsettled.add(link)
+        gevent.spawn(self._settle_opened, job_id, link)
 
     def _link_joined(self, job_id: int, link: Link) -> None:
-        # The next round may come before the answer.
-        self._asked.add(job_id)
-        gevent.spawn(self._ask_keeper, job_id, link)
+        if link not in self._unsettled:
+            gevent.spawn(self._ask_keeper, job_id, link)
+
+    def _settle_opened(self, job_id: int, link: Link) -> None:
+        try:
+            self._settle_voice(job_id, link)
+        finally:
+            self._unsettled.discard(link)
+        if _waits_for_status(link):
+            self._ask_keeper(job_id, link)
 
     def _ask_keeper(self, job_id: int, link: Link) -> None:
-        # The round asks again, if nobody answers.
+        # The next round may come before the answer; the one after it asks again, if there is none.
+        self._asked.add(job_id)
         with contextlib.suppress(DatabaseAway):
             if link.is_hushed:
                 self._store.ask_for_status(job_id)
