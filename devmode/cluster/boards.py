@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -26,6 +27,10 @@ CHANNEL = "devmode"
 QUIET_S = 2.0
 """After this long without a notice the connection is tried: it may be dead without a word."""
 
+# Put together once: that takes longer than the database needs to answer.
+_POST = insert(Change).values(at=now())
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)").bindparams(channel=CHANNEL)
+
 
 def board_of(database: Database) -> Board:
     """Return the board that suits the database."""
@@ -47,11 +52,7 @@ class SqliteBoard:
 
     def post(self, session: Session, notice: Notice) -> None:
         """See `Board`."""
-        session.execute(
-            insert(Change).values(
-                process_id=notice.process_id, topic=notice.topic, subject=notice.subject, at=now()
-            )
-        )
+        session.connection().execute(_POST, asdict(notice))
 
     def watch(self) -> Iterator[Notice | None]:
         """See `Board`."""
@@ -105,9 +106,7 @@ class PostgresqlBoard:
     def post(self, session: Session, notice: Notice) -> None:
         """See `Board`."""
         payload = msgspec.json.encode([notice.process_id, notice.topic, notice.subject]).decode()
-        session.execute(
-            text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload}
-        )
+        session.connection().execute(_NOTIFY, {"payload": payload})
 
     def watch(self) -> Iterator[Notice | None]:
         """See `Board`."""

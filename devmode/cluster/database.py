@@ -7,11 +7,11 @@ is back.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import gevent
 import structlog
-from sqlalchemy import Connection, CursorResult, Engine, Executable
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -58,6 +58,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Give a session whose changes are committed at the end, or not at all.
+
+        What is done often goes by its connection: objects cost twice as much.
 
         Raises `DatabaseAway`; whether a commit on its way then arrived is not known.
         """
@@ -127,6 +129,8 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
-def changed_rows(session: Session, statement: Executable) -> int:
+def changed_rows(
+    session: Session, statement: Executable, parameters: dict[str, Any] | None = None
+) -> int:
     """Execute an update or a delete and return how many rows it met: the swap's success."""
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+    return session.connection().execute(statement, parameters).rowcount

@@ -34,12 +34,17 @@ REMEMBERED_S = 3600.0
 
 NOT_OWNER = "You don't control this job. Take control first."
 
+# Put together once: that takes longer than the database needs to answer.
+_ASK = insert(SessionCommand).values(asked_at=now(), state="waiting").returning(SessionCommand.id)
 _WAITING = (
     select(
-        SessionCommand,
+        SessionCommand.id,
+        SessionCommand.action,
+        SessionCommand.arguments,
+        SessionCommand.revision,
         User.name,
-        DeveloperSession.user_id,
-        SessionCommand.asked_at < now() - ANSWER_S,
+        (SessionCommand.user_id == DeveloperSession.user_id).label("is_of_the_owner"),
+        (SessionCommand.asked_at < now() - ANSWER_S).label("is_late"),
     )
     .join(User, User.id == SessionCommand.user_id)
     .join(DeveloperSession, DeveloperSession.job_id == SessionCommand.job_id)
@@ -53,6 +58,7 @@ _WAITING = (
     # The session first, as everybody locks them, so that no two wait for each other.
     .with_for_update(of=(DeveloperSession, SessionCommand))
 )
+_TAKE = update(SessionCommand).where(SessionCommand.id == bindparam("command_id"))
 _DONE = select(SessionCommand.error, SessionCommand.sentence).where(
     SessionCommand.id == bindparam("command_id"), SessionCommand.state == "done"
 )
@@ -82,12 +88,14 @@ class Requests:
             # This locks the session: it can't end before the command is there to be refused.
             if not attends(session, job_id, user_id):
                 raise NotSessionOwner(NOT_OWNER)
-            values = {"action": action, "arguments": arguments, "revision": revision}
-            command_id: int = session.scalars(
-                insert(SessionCommand)
-                .values(job_id=job_id, user_id=user_id, asked_at=now(), state="waiting", **values)
-                .returning(SessionCommand.id)
-            ).one()
+            asked = {
+                "job_id": job_id,
+                "user_id": user_id,
+                "action": action,
+                "arguments": arguments,
+                "revision": revision,
+            }
+            command_id: int = session.connection().scalars(_ASK, asked).one()
             self._notices.publish(session, COMMAND, job_id)
             return command_id
 
@@ -100,17 +108,18 @@ class Requests:
         waiting = {"job_id": job_id, "term": term, "process_id": process_id}
         taken = []
         with self._database.write() as session:
-            for command, name, owner, is_late in session.execute(_WAITING, waiting).all():
+            for command in session.connection().execute(_WAITING, waiting).all():
                 this = SessionCommand.id == command.id
-                if command.user_id != owner:
+                if not command.is_of_the_owner:
                     self._refuse(session, NotSessionOwner(NOT_OWNER), this)
-                elif is_late:
+                elif command.is_late:
                     late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
                     self._refuse(session, late, this)
                 else:
-                    command.state, command.term = "taken", term
+                    take = _TAKE.values(state="taken", term=term)
+                    changed_rows(session, take, {"command_id": command.id})
                     asked = (command.action, command.arguments, command.revision)
-                    taken.append(Request(command.id, name, *asked))
+                    taken.append(Request(command.id, command.name, *asked))
         return taken
 
     def withdraw(self, command_id: int) -> None:
@@ -131,11 +140,8 @@ class Requests:
     def put_back(self, command_id: int) -> None:
         """Let whoever keeps the session next take a command that was taken but not begun."""
         with self._database.write() as session:
-            session.execute(
-                update(SessionCommand)
-                .where(SessionCommand.id == command_id, SessionCommand.state == "taken")
-                .values(state="waiting")
-            )
+            taken = SessionCommand.id == command_id, SessionCommand.state == "taken"
+            changed_rows(session, update(SessionCommand).where(*taken).values(state="waiting"))
 
     def outcome(self, command_id: int) -> tuple[str | None, str] | None:
         """Return the error code (if any) and the sentence of a command that is done."""
@@ -164,13 +170,10 @@ class Requests:
         self._settle(session, error.code, error.sentence, *which)
 
     def _settle(self, session: Session, error: str | None, sentence: str, *which: Any) -> None:
-        done = session.scalars(
-            update(SessionCommand)
-            .where(SessionCommand.state != "done", *which)
-            .values(state="done", error=error, sentence=sentence)
-            .returning(SessionCommand.id)
-        ).all()
-        for command_id in done:
+        settle = update(SessionCommand).where(SessionCommand.state != "done", *which)
+        done = settle.values(state="done", error=error, sentence=sentence)
+        settled = session.connection().scalars(done.returning(SessionCommand.id)).all()
+        for command_id in settled:
             self._notices.publish(session, ANSWER, command_id)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     false,
     func,
+    insert,
     select,
     update,
 )
@@ -114,6 +115,9 @@ _EVENTS = (
     .limit(bindparam("limit"))
 )
 
+_RESERVE = insert(DeveloperSession).values(started_at=now(), term=1)
+_EVENT = insert(SessionEvent).values(at=now())
+
 
 def _facts(rows: CursorResult[Any]) -> dict[int, SessionFacts]:
     return {row["job_id"]: SessionFacts(**row) for row in rows.mappings()}
@@ -168,7 +172,9 @@ class Store:
     def recorded_of(self, job_id: int) -> tuple[SessionFacts | None, tuple[EventFacts, ...]]:
         """Return the session of a job and its newest events: what everybody who comes is shown."""
         with self._database.read() as connection:
-            return _session_of(connection, job_id), _events_of(connection, job_id, NEWEST)
+            events = _events_of(connection, job_id, NEWEST)
+            # With a session comes its first event, and events stay: most jobs have neither.
+            return _session_of(connection, job_id) if events else None, events
 
     def remembered(self, job_id: int) -> ExecutionState:
         """Return what the timeline last said of a job's execution, for who continues it."""
@@ -203,18 +209,14 @@ class Store:
         """
         try:
             with self._database.write() as session:
-                session.add(
-                    DeveloperSession(
-                        job_id=job_id,
-                        user_id=user_id,
-                        started_at=now(),
-                        process_id=self._lease.process_id if keeper is None else keeper,
-                        term=1,
-                        open=turn is not None,
-                        turn=turn or 0,
-                    )
-                )
-                session.flush()
+                reserved = {
+                    "job_id": job_id,
+                    "user_id": user_id,
+                    "process_id": self._lease.process_id if keeper is None else keeper,
+                    "open": turn is not None,
+                    "turn": turn or 0,
+                }
+                session.connection().execute(_RESERVE, reserved)
                 self._add_event(session, job_id, "started", "Took control.", name)
         except IntegrityError:
             facts = self.session_of(job_id)
@@ -230,7 +232,7 @@ class Store:
     def opened(self, job_id: int, term: int, turn: int) -> None:
         """Note that the link is up: from now on the session is one."""
         with self._database.write() as session:
-            session.execute(self._mine(job_id, term).values(open=True, turn=turn))
+            changed_rows(session, self._mine(job_id, term).values(open=True, turn=turn))
             self._notices.publish(session, SESSION, job_id)
 
     def remove(self, job_id: int, term: int, reason: str) -> None:
@@ -278,7 +280,7 @@ class Store:
         """Start or stop the clock of an owner without a tab beside a paused job."""
         since = None if attended else now()
         with self._database.write() as session:
-            session.execute(self._mine(job_id, term).values(unattended_since=since))
+            changed_rows(session, self._mine(job_id, term).values(unattended_since=since))
             self._notices.publish(session, SESSION, job_id)
 
     def note_owner(self, job_id: int, user_id: int) -> None:
@@ -310,7 +312,7 @@ class Store:
     def orphan(self, job_id: int, term: int) -> None:
         """Stop keeping a session, so that another process adopts it at once."""
         with self._database.write() as session:
-            session.execute(self._mine(job_id, term).values(process_id=NOBODY))
+            changed_rows(session, self._mine(job_id, term).values(process_id=NOBODY))
             self._notices.publish(session, ORPHANED, job_id)
 
     # Events
@@ -329,7 +331,8 @@ class Store:
     def _add_event(
         self, session: Session, job_id: int, kind: str, text: str, who: str | None
     ) -> None:
-        session.add(SessionEvent(job_id=job_id, at=now(), who=who, kind=kind, text=text))
+        event = {"job_id": job_id, "who": who, "kind": kind, "text": text}
+        session.connection().execute(_EVENT, event)
         self._notices.publish(session, SESSION, job_id)
 
     def _mine(self, job_id: int, term: int) -> Update:
