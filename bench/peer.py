@@ -41,6 +41,8 @@ MANY = 10
 FIRST = 20
 """So many come one after the other; what the first sessions make a process learn is no cost of
 the later ones."""
+MOST_PEOPLE = 900
+"""Mojolicious accepts a thousand connections."""
 SHAPES = ((1, 1, 100.0), (1, 100, 10.0), (1, 500, 10.0), (500, 1, 100.0))
 """Jobs, viewers of each, and messages a second for all jobs together."""
 
@@ -72,7 +74,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What it costs to let people in, one for each job, and to have them there."""
+    """What it costs to let people in, each to a job of their own or all to one, and have them."""
 
     subject: str
     who: str
@@ -172,12 +174,13 @@ def passages(bench: Bench, jobs: int, audiences: list[Audience], taken_s: float)
 
 
 def arrivals(bench: Bench, count: int) -> Iterator[Arrival]:
-    """Measure how people come, first as viewers, then as developers who take control."""
+    """Measure how people come: as viewers, as developers in control, as viewers of one job."""
     with command_servers(count + FIRST) as (_servers, pools):
         for name, start in bench.subjects(pools).items():
             for who, come_alone, come in (
                 ("viewers", _watch_alone, _watch),
                 ("developers", _take_control_alone, _take_control),
+                ("viewers of one job", _join_alone, _join),
             ):
                 with start() as subject, Child("bench.viewers") as viewers:
                     alone = [come_alone(subject, job, viewers) for job in range(FIRST)]
@@ -208,12 +211,21 @@ def _take_control_alone(subject: Subject, job: int, viewers: Child) -> float:
     return subject.open_session(job, viewers)
 
 
+def _join_alone(subject: Subject, _job: int, viewers: Child) -> float:
+    return open_alone(subject.viewer(0), viewers)
+
+
 def _watch(subject: Subject, jobs: range, viewers: Child) -> None:
     viewers.ask({"open": [subject.viewer(job) for job in jobs], "at_once": AT_ONCE})
 
 
 def _take_control(subject: Subject, jobs: range, viewers: Child) -> None:
     subject.open_sessions(jobs, viewers)
+
+
+def _join(subject: Subject, jobs: range, viewers: Child) -> None:
+    # Of those who come at the same time, each gets what livehandler tells all.
+    viewers.ask({"open": [subject.viewer(0) for _job in jobs], "at_once": 1})
 
 
 def delays_table(found: list[Passage]) -> Iterator[str]:
@@ -286,10 +298,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench peer", description=__doc__)
     parser.add_argument("shapes", nargs="*", help=f"of {' '.join(names)}; all without any")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each is measured")
-    parser.add_argument("--people", type=int, default=1000, help="how many come; 0 for none")
+    parser.add_argument("--people", type=int, default=500, help="how many come; 0 for none")
     parser.add_argument("--json", type=Path, help="write all figures to this file, too")
     parser.add_argument("--plot", type=Path, help="draw the delays into this SVG file")
     options = parser.parse_args()
+    if options.people > MOST_PEOPLE:
+        parser.error(f"of more than {MOST_PEOPLE} people some would never be served by livehandler")
     chosen = [
         shape
         for name, shape in zip(names, SHAPES, strict=True)
@@ -311,7 +325,8 @@ def main() -> None:
     print("\n".join(delays_table(found)))
     print("\nµs of CPU for each delivered change (share that was delivered):\n")
     print("\n".join(cpu_table(found)))
-    print(f"\n{options.people} people, {AT_ONCE} at the same time, each for a job of their own:\n")
+    print(f"\n{options.people} people; {AT_ONCE} at the same time, each to a job of their own; and")
+    print("one after the other, all to one job:\n")
     print("\n".join(arrivals_table(came)))
     if options.json:
         options.json.write_text(json.dumps([*map(asdict, found), *map(asdict, came)], indent=1))
