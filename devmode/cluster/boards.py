@@ -13,6 +13,7 @@ from gevent.socket import wait_read
 from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from devmode.beat import to_beat_s
 from devmode.cluster import postgresql
 from devmode.cluster.clock import now
 from devmode.cluster.database import AWAY, Database
@@ -133,7 +134,7 @@ class PostgresqlBoard:
 def _hears_more(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     """Wait until something comes, `QUIET_S` at most: psycopg would wake ten times a second."""
     try:
-        wait_read(connection.fileno(), QUIET_S)
+        wait_read(connection.fileno(), to_beat_s(QUIET_S))
     except TimeoutError:
         return False
     return True

@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from devmode.beat import to_beat_s
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.incarnations import has_died, own_incarnation
@@ -153,7 +154,7 @@ class Lease:
     def run(self, let_go: Callable[[], None]) -> None:
         """Renew every second until `give_back`; after a lapse, `resume` (run in a greenlet)."""
         while not self._has_left:
-            gevent.sleep(RENEWAL_S)
+            gevent.sleep(to_beat_s(RENEWAL_S))
             try:
                 if not self.renew() and not self._has_left:
                     log.error("lease lapsed: stopped for too long", process=self.process_id)

@@ -16,6 +16,7 @@ import websocket
 from gevent import Greenlet
 
 from devmode import metrics
+from devmode.beat import to_beat_s
 from devmode.commandserver.address import Address
 from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
 from devmode.commandserver.commands import Command
@@ -311,7 +312,7 @@ class _Pulse:
 
     def _beat(self) -> None:
         while self._links:
-            gevent.sleep(TICK_S)
+            gevent.sleep(to_beat_s(TICK_S))
             now = time.monotonic()
             for link in tuple(self._links):
                 link.pass_time(now)

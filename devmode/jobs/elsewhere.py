@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import gevent
 import msgspec
 
+from devmode.beat import to_beat_s
 from devmode.cluster.peers import Peers
 from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, HostAway
@@ -79,7 +80,7 @@ class Elsewhere:
                 if host not in self._following:
                     self._following.add(host)
                     gevent.spawn(self._follow, host).link_exception(_log_failure)
-            gevent.sleep(LOOK_S)
+            gevent.sleep(to_beat_s(LOOK_S))
 
     def terminate(self, job: Job) -> None:
         """Tell an isotovideo to end, wherever it runs.

@@ -14,6 +14,7 @@ from pathlib import Path
 from gevent.event import Event
 from gevent.lock import RLock
 
+from devmode.beat import to_beat_s
 from devmode.cluster.database import Database
 from devmode.cluster.notices import Notices
 from devmode.commandserver.address import JobToken
@@ -196,7 +197,7 @@ class Registry:
             # What can't be written now is seen again.
             with contextlib.suppress(DatabaseAway):
                 self.scan()
-            self._due.wait(SCAN_S)
+            self._due.wait(to_beat_s(SCAN_S))
             self._due.clear()
 
     def scan(self) -> None:

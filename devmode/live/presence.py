@@ -6,6 +6,7 @@ from collections import Counter
 from gevent.event import Event
 from sqlalchemy import select
 
+from devmode.beat import to_beat_s
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
@@ -47,7 +48,7 @@ class Attendance:
             self._gone.clear()
             with contextlib.suppress(DatabaseAway):
                 self._withdraw_lapsed()
-            self._gone.wait(LOOK_S)
+            self._gone.wait(to_beat_s(LOOK_S))
 
     def _count(self, key: tuple[int, int], tabs: int) -> None:
         self._tabs[key] += tabs

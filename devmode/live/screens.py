@@ -16,6 +16,7 @@ from pathlib import Path
 import gevent
 from gevent import Greenlet
 
+from devmode.beat import to_beat_s
 from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
 from devmode.jobs.breath import in_breaths
@@ -232,7 +233,7 @@ class Screens:
         while True:
             with suppress(DatabaseAway):
                 self.sweep()
-            gevent.sleep(SWEEP_S)
+            gevent.sleep(to_beat_s(SWEEP_S))
 
     def sweep(self) -> None:
         """Withdraw the requests of processes that died."""
@@ -295,7 +296,7 @@ class Screens:
     def _tend_all(self) -> None:
         while self._looked:
             is_told = all(looked.is_told for looked in self._looked.values())
-            gevent.sleep(TICK_S / 2 if is_told else POLL_S)
+            gevent.sleep(to_beat_s(TICK_S / 2) if is_told else POLL_S)
             due = [looked for looked in self._looked.values() if looked.is_due]
             for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:

@@ -10,6 +10,7 @@ import structlog
 from gevent.event import Event
 
 from devmode import metrics
+from devmode.beat import to_beat_s
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.link import Link, LinkState
@@ -96,7 +97,7 @@ class Keeping:
                 # While the database is away nothing is decided.
                 with contextlib.suppress(DatabaseAway):
                     self._round()
-                self._due.wait(self._rounds_s)
+                self._due.wait(to_beat_s(self._rounds_s))
                 self._due.clear()
         finally:
             self._rounds_over.set()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import gevent
 from gevent.pool import Pool
 
+from devmode.beat import to_beat_s
 from devmode.jobs.breath import in_breaths
 from devmode.live.frame import Frame
 from devmode.live.subscription import News, Subscription
@@ -237,7 +238,7 @@ def _sweep() -> None:
     authorised_at = time.monotonic()
     authorising = gevent.Greenlet()
     while _streams:
-        gevent.sleep(HEARTBEAT_S / 4)
+        gevent.sleep(to_beat_s(HEARTBEAT_S / 4))
         for stream in in_breaths(tuple(_streams.values()), SWEPT_AT_ONCE):
             stream.beat()
         if time.monotonic() - authorised_at >= AUTHORISED_FOR_S and not authorising:

@@ -1,0 +1,18 @@
+"""When what is done again and again is done: all of it at the same moments.
+
+A process with little to do wakes a few times a second instead of for each of a dozen small things,
+each time with what it needs forgotten by the processor (docs/performance.md).
+"""
+
+import random
+import time
+
+EARLY_S = 0.02
+"""So much too early a wait may end: the beat that is about to come is not waited for again."""
+_phase_s = random.random()  # noqa: S311 - not all processes of a machine in one moment, no secret
+
+
+def to_beat_s(every_s: float) -> float:
+    """Return how long it is to the next of the moments that are `every_s` apart, in seconds."""
+    left_s = every_s - (time.monotonic() - _phase_s) % every_s
+    return left_s if left_s > EARLY_S else left_s + every_s
