@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Flask, render_template, request, url_for
+from jinja2 import Template
 from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
 from werkzeug.wrappers import Response
@@ -67,13 +68,21 @@ class Fragments:
 
     def __init__(self, app: Flask) -> None:
         """Use the templates and routes of `app`, and nothing of Flask that knows who asks."""
-        self._templates = app.jinja_env.overlay()
-        self._templates.globals = DEFAULT_NAMESPACE | {"url_for": self._url_for}
+        self._environment = app.jinja_env.overlay()
+        self._environment.globals = DEFAULT_NAMESPACE | {"url_for": self._url_for}
+        self._templates: dict[str, Template] = {}
         self._urls = app.url_map.bind("localhost")
 
     def render(self, template: str, **context: object) -> str:
         """Render one; nothing in it may be personal."""
-        return self._templates.get_template(template).render(context)
+        known = self._templates.get(template) or self._load(template)
+        return known.render(context)
+
+    def _load(self, name: str) -> Template:
+        template = self._templates[name] = self._environment.get_template(name)
+        # Each rendering copies them; from Jinja's chain of two that takes as long as most regions.
+        template.globals = self._environment.globals
+        return template
 
     def _url_for(self, endpoint: str, **values: object) -> str:
         return self._urls.build(endpoint, values)
