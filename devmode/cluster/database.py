@@ -39,8 +39,7 @@ class Database:
         self._listeners: list[Callable[[], None]] = []
         self._writers = engine.execution_options(writes=True)
         kind = sqlite if engine.dialect.name == "sqlite" else postgresql
-        self._readers = kind.prepare(engine)
-        self._single_writers = self._writers.execution_options(**kind.SINGLE)
+        self._readers, self._single_writers = kind.prepare(engine)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `is_away` has changed; it must neither block nor raise."""

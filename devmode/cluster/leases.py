@@ -2,7 +2,7 @@
 
 Renewed every second, lapsing after three by the database's clock. A process that was stopped and
 wakes up late must not act on a lease that it lost, so `is_held` asks a clock of its own, counted
-from *before* the renewal was sent. Who renews sees which other processes have a lease.
+from *before* the renewal was sent.
 
 A process that its kernel knows to be dead will not act on its lease any more: whoever renews next
 on the same machine ends it, and no successor waits.
@@ -33,6 +33,8 @@ RENEWAL_S = 1.0
 LEASE_S = 3.0
 MARGIN_S = 0.5
 """The holder stops this long before, the successor starts this long after the lease's end."""
+LOOK_S = 2.0
+"""How often it is looked which other processes have a lease."""
 FORGOTTEN_AFTER_S = 60.0
 
 # Put together once: that takes longer than the database needs to answer.
@@ -70,7 +72,7 @@ class Lease:
         """Prepare a lease that `take` takes."""
         self.process_id = ""
         self.holders: tuple[Holder, ...] = ()
-        """Who had a lease at the last renewal."""
+        """Who had a lease when that was looked at last."""
         self._database = database
         self._host = host
         self._address = address
@@ -79,11 +81,12 @@ class Lease:
         self._asked_at = 0.0
         self._lapsed = False
         self._has_left = False
-        self._when_gone: list[Callable[[], None]] = []
+        self._looked_at = -LOOK_S
+        self._when_changed: list[Callable[[], None]] = []
 
-    def when_gone(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when a process has lost or given back its lease; it must not block."""
-        self._when_gone.append(listener)
+    def when_changed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when others than before have a lease; it must not block."""
+        self._when_changed.append(listener)
 
     @property
     def is_held(self) -> bool:
@@ -113,8 +116,12 @@ class Lease:
         # It may have been given back while this was under way.
         if not self._lapsed and not self._has_left:
             self._hold()
-        self._see(self._holders())
         return not self._lapsed
+
+    def look(self) -> None:
+        """Look which processes have a lease."""
+        self._looked_at = _clock()
+        self._see(self._holders())
 
     def end_those_of_the_dead(self) -> None:
         """End the leases of processes of this machine that were killed."""
@@ -159,6 +166,8 @@ class Lease:
                 if not self.renew() and not self._has_left:
                     log.error("lease lapsed: stopped for too long", process=self.process_id)
                     self.resume(let_go)
+                if _clock() - self._looked_at > LOOK_S - RENEWAL_S / 2:
+                    self.look()
                 self.end_those_of_the_dead()
             except DatabaseAway:
                 continue
@@ -176,7 +185,7 @@ class Lease:
             )
             lease_until = session.scalars(entering.returning(Process.lease_until)).one()
         self._timed = lease_until - LEASE_S, self._asked_at
-        self._see(self._holders())
+        self.look()
         log.info("lease taken", process=self.process_id, pid=os.getpid())
 
     def _holders(self) -> tuple[Holder, ...]:
@@ -195,8 +204,8 @@ class Lease:
 
     def _see(self, holders: tuple[Holder, ...]) -> None:
         before, self.holders = self.holders, holders
-        if {holder.process_id for holder in before} - {holder.process_id for holder in holders}:
-            for listener in self._when_gone:
+        if {holder.process_id for holder in before} != {holder.process_id for holder in holders}:
+            for listener in self._when_changed:
                 listener()
 
     def _hold(self) -> None:

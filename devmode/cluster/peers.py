@@ -8,7 +8,7 @@ least every second that they are still there.
 import http.client
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -35,6 +35,10 @@ class Peers:
         self._lease = lease
         self._seals = seals
         self._host = host
+
+    def when_changed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when there may be others than before; it must not block."""
+        self._lease.when_changed(listener)
 
     @property
     def hosts(self) -> set[str]:

@@ -36,8 +36,7 @@ _READING: Final = CONNECTION | {
 }
 _WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
 """Some wait for what a stopped process has locked; the lease must not wait for those."""
-SINGLE: Final = {"isolation_level": "AUTOCOMMIT"}
-"""Options of whoever writes by a single statement, which is a transaction anyway."""
+_SINGLE_WRITERS: Final = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 5}
 _READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 
@@ -48,21 +47,22 @@ def engine_options(database_url: str) -> dict[str, Any]:
     return _WRITERS | {"connect_args": CONNECTION}
 
 
-def prepare(engine: Engine) -> Engine:
-    """Prepare `engine` for those who write, and return one for those who read.
+def prepare(engine: Engine) -> tuple[Engine, Engine]:
+    """Prepare `engine` for those who write; return one to read, and one to write one statement.
 
-    Each statement of a reader is a transaction of its own: READ COMMITTED, PostgreSQL's default,
-    shows no more with one around several. The database refuses it any change.
+    Each statement of those is a transaction of its own. For readers READ COMMITTED, PostgreSQL's
+    default, shows no more with one around several; the database refuses them any change.
     """
     _check_patching()
-    readers = create_engine(
-        engine.url, isolation_level="AUTOCOMMIT", connect_args=_READING, **_READERS
-    )
-    for each in (engine, readers):
+    alone = {"isolation_level": "AUTOCOMMIT"}
+    readers = create_engine(engine.url, connect_args=_READING, **alone, **_READERS)
+    single = create_engine(engine.url, connect_args=CONNECTION, **alone, **_SINGLE_WRITERS)
+    for each in (engine, readers, single):
         event.listen(each, "connect", _note_fresh)
         event.listen(each, "checkout", _refuse_cut_off)
-    event.listen(engine, "engine_disposed", lambda _engine: readers.dispose())
-    return readers
+    for each in (readers, single):
+        event.listen(engine, "engine_disposed", lambda _engine, other=each: other.dispose())
+    return readers, single
 
 
 def _note_fresh(_connection: Connection[Any], record: ConnectionPoolEntry) -> None:

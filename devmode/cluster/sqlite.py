@@ -8,7 +8,7 @@ run.
 import random
 import sqlite3
 import time
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -16,18 +16,16 @@ from sqlalchemy.exc import OperationalError
 WRITE_LOCK_TIMEOUT_S = 10.0
 """How long a writer waits for the others: far longer than any transaction of devmode takes."""
 
-SINGLE: Final[dict[str, Any]] = {}
-"""Options of whoever writes by a single statement: none, since it begins to wait for the lock."""
 
-
-def prepare(engine: Engine) -> Engine:
+def prepare(engine: Engine) -> tuple[Engine, Engine]:
     """Give every connection of `engine` WAL, foreign keys and explicit transactions.
 
-    Return what is for those who read: the same.
+    Return what is for those who read: the same; and for those who write one statement, who wait for
+    the lock as all who write.
     """
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begin)
-    return engine
+    return engine, engine.execution_options(writes=True)
 
 
 def is_locked(error: OperationalError) -> bool:

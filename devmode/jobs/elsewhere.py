@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 
 import gevent
 import msgspec
+from gevent.event import Event
 
-from devmode.beat import to_beat_s
 from devmode.cluster.peers import Peers
 from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, HostAway
@@ -23,8 +23,8 @@ from devmode.jobs.needles import Needle
 from devmode.jobs.registry import Registry
 from devmode.retries import rest
 
-LOOK_S: Final = 0.5
-"""How often to look whether there are more hosts to follow, and to try one again that was lost."""
+AGAIN_S: Final = 0.5
+"""How long until a host that was lost is asked again, at most."""
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,6 +72,8 @@ class Elsewhere:
         self._peers = peers
         self._registry = registry
         self._following: set[str] = set()
+        self._due = Event()
+        peers.when_changed(self._due.set)
 
     def run(self) -> None:
         """Follow every other host, for ever (run in a greenlet)."""
@@ -80,7 +82,8 @@ class Elsewhere:
                 if host not in self._following:
                     self._following.add(host)
                     gevent.spawn(self._follow, host).link_exception(_log_failure)
-            gevent.sleep(to_beat_s(LOOK_S))
+            self._due.wait()
+            self._due.clear()
 
     def terminate(self, job: Job) -> None:
         """Tell an isotovideo to end, wherever it runs.
@@ -120,7 +123,7 @@ class Elsewhere:
             except (HostAway, DatabaseAway):
                 for job in self._registry.heard_from(host):
                     self._registry.hear(replace(job, host_away=True))
-            rest(LOOK_S)
+            rest(AGAIN_S)
 
     def _hear(self, host: str) -> None:
         known = {job.id for job in self._registry.heard_from(host)}

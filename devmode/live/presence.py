@@ -31,8 +31,8 @@ class Attendance:
         self._database = database
         self._notices = notices
         self._tabs: Counter[tuple[int, int]] = Counter()
-        self._gone = Event()
-        lease.when_gone(self._gone.set)
+        self._due = Event()
+        lease.when_changed(self._due.set)
 
     def enter(self, job_id: int, user_id: int, tabs: int) -> None:
         """Count tabs of a user that opened a job; others know when that is written."""
@@ -45,10 +45,10 @@ class Attendance:
     def run(self) -> None:
         """Tell of tabs that ended with their process, for ever (run in a greenlet)."""
         while True:
-            self._gone.clear()
+            self._due.clear()
             with contextlib.suppress(DatabaseAway):
                 self._withdraw_lapsed()
-            self._gone.wait(to_beat_s(LOOK_S))
+            self._due.wait(to_beat_s(LOOK_S))
 
     def _count(self, key: tuple[int, int], tabs: int) -> None:
         self._tabs[key] += tabs

@@ -62,7 +62,7 @@ class Keeping:
         notices.listen(SESSION, self._session_changed)
         notices.listen(ORPHANED, lambda _job_id: self._due.set())
         notices.when_missed(self._look_everywhere)
-        lease.when_gone(self._due.set)
+        lease.when_changed(self._due.set)
 
     def count(self) -> int:
         """Return how many sessions this process keeps."""

@@ -260,7 +260,7 @@ def test_the_lease_of_a_process_that_was_killed_ends_at_once(
         other = taken(database)
         monkeypatch.undo()
         lease = taken(database)
-        lease.when_gone(lambda: gone.append(other.process_id))
+        lease.when_changed(lambda: gone.append(other.process_id))
         lease.end_those_of_the_dead()
         assert other.renew()
         process.kill()
@@ -272,18 +272,19 @@ def test_the_lease_of_a_process_that_was_killed_ends_at_once(
     assert lease.renew()
 
 
-def test_who_renews_sees_who_has_a_lease_and_is_told_when_one_is_gone(database: Database) -> None:
+def test_who_looks_sees_who_has_a_lease_and_is_told_when_others_have(database: Database) -> None:
     lease = taken(database)
-    gone: list[None] = []
-    lease.when_gone(lambda: gone.append(None))
+    told: list[None] = []
+    lease.when_changed(lambda: told.append(None))
     other = taken(database)
-    lease.renew()
+    lease.look()
     assert {holder.process_id for holder in lease.holders} == {lease.process_id, other.process_id}
-    assert not gone
+    lease.look()
+    assert len(told) == 1
     other.give_back()
-    lease.renew()
+    lease.look()
     assert [holder.process_id for holder in lease.holders] == [lease.process_id]
-    assert len(gone) == 1
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("incarnation", [None, "", "another-kernel pid:[1] 99999999", "1"])
@@ -301,7 +302,6 @@ def test_a_lease_that_is_given_back_is_gone(database: Database) -> None:
 def test_those_long_gone_are_forgotten(database: Database) -> None:
     add(database, "long gone")
     lease = taken(database)
-    lease.renew()
     assert names(database) == {lease.process_id}
 
 
