@@ -221,6 +221,8 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
         # First what somebody waits for: another process takes the sessions up at once.
         keeping.retire()
         screens.stop()
+        # With the lease the rows go, and nobody is told of that.
+        attendance.rows.write()
         with contextlib.suppress(DatabaseAway):  # then it lapses by itself
             lease.give_back()
         recorded.finish()

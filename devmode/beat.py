@@ -9,7 +9,7 @@ import time
 
 EARLY_S = 0.02
 """So much too early a wait may end: the beat that is about to come is not waited for again."""
-_phase_s = random.random()  # noqa: S311 - not all processes of a machine in one moment, no secret
+_phase_s = random.uniform(0, 60)  # noqa: S311 - not all processes in one moment, no secret
 
 
 def to_beat_s(every_s: float) -> float:

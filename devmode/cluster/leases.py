@@ -81,7 +81,7 @@ class Lease:
         self._asked_at = 0.0
         self._lapsed = False
         self._has_left = False
-        self._looked_at = -LOOK_S
+        self._looked_at = 0.0
         self._when_changed: list[Callable[[], None]] = []
 
     def when_changed(self, listener: Callable[[], None]) -> None:
@@ -128,12 +128,16 @@ class Lease:
         dead = [holder for holder in self.holders if has_died(holder.incarnation)]
         if not dead:
             return
-        ended = [holder.process_id for holder in dead]
-        theirs = update(Process).where(Process.id.in_(ended), Process.lease_until > now())
+        those = Process.id.in_([holder.process_id for holder in dead])
+        # Nobody waits out the margin of one who can't say another word.
+        end = update(Process).where(those, Process.lease_until > now())
         with self._database.write() as session:
-            # Nobody waits out the margin of one who can't say another word.
-            session.execute(theirs.values(lease_until=now() - MARGIN_S))
-        log.warning("processes have died", processes=ended)
+            ended = session.scalars(
+                end.values(lease_until=now() - MARGIN_S).returning(Process.id)
+            ).all()
+        # The others had given theirs back.
+        if ended:
+            log.warning("processes have died", processes=ended)
         self._see(tuple(holder for holder in self.holders if holder not in dead))
 
     def resume(self, let_go: Callable[[], None]) -> None:

@@ -75,23 +75,26 @@ class OwnRows:
             self._due.wait()
             gevent.sleep(PACE_S)
             self._due.clear()
-            self.write()
-            if self._unwritten:
+            if not self.write():
                 gevent.sleep(AGAIN_S)
-                self._due.set()
 
-    def write(self) -> None:
-        """Write what changed; what can't be written now is written some time later."""
+    def write(self) -> bool:
+        """Write what changed; False if it can't be written now: then it is some time later."""
         # One at a time, so that nothing older overtakes what is newer.
         with self._writing:
             keys, self._unwritten = self._unwritten, set()
             if not keys:
-                return
+                return True
             try:
                 self._write(keys)
                 self._tell(keys)
             except (DatabaseAway, IntegrityError):
                 self._change(keys)
+                return False
+            except BaseException:
+                self._change(keys)
+                raise
+            return True
 
     def _change(self, keys: Iterable[Key]) -> None:
         self._unwritten.update(keys)

@@ -35,8 +35,9 @@ _READING: Final = CONNECTION | {
     "options": f"{CONNECTION['options']} -c default_transaction_read_only=on"
 }
 _WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
-"""Some wait for what a stopped process has locked; the lease must not wait for those."""
+"""Some wait for what a stopped process has locked."""
 _SINGLE_WRITERS: Final = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 5}
+"""The lease, which must not wait for those."""
 _READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 

@@ -46,6 +46,8 @@ from devmode.live.watches import Wake, Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
+LATE_S = TICK_S * 3 / 4
+"""Each second beat of half a tick makes sure; what the beat before did was done a little later."""
 POLL_S = 0.2
 """How often to look where the system tells nothing by itself."""
 AT_ONCE = 10
@@ -90,7 +92,7 @@ class _Looked:
     @property
     def is_late(self) -> bool:
         """Whether to make sure again that the request stands, and what it causes is removed."""
-        return time.monotonic() - self.tended_at > TICK_S
+        return time.monotonic() - self.tended_at > LATE_S
 
     @property
     def is_told(self) -> bool:
@@ -280,7 +282,8 @@ class Screens:
         with suppress(DatabaseAway):  # then the requests are withdrawn by a later sweep
             looked_at = self._lookers.looked_at()
             for job in mine:
-                if job.id not in looked_at:
+                # Somebody may have come meanwhile, which is not written down yet.
+                if job.id not in looked_at and job.id not in self._looked:
                     stop_asking(job.pool_directory, self._mark)
 
     def _look_away(self, job_id: int) -> _Looked:

@@ -21,6 +21,9 @@ from devmode.web.wire import Wire
 
 HEARTBEAT_S = 10.0
 """How long a stream may say nothing: of a browser that has lost its way, only writing tells."""
+SWEEP_S = HEARTBEAT_S / 4
+SLACK_S = SWEEP_S / 2
+"""What a sweep did was done a little later than it began; the one that is due need not wait."""
 AUTHORISED_FOR_S = 30.0
 HELD_BACK_S = 0.05
 """How soon to look again whether a slow browser has room for a picture or a text."""
@@ -114,7 +117,7 @@ class EventStream:
             return
         if wire.is_stalled(STALLED_S):
             wire.cut()
-        elif wire.is_free and time.monotonic() - self._told_at >= HEARTBEAT_S:
+        elif wire.is_free and time.monotonic() - self._told_at >= HEARTBEAT_S - SLACK_S:
             self._send(wire, HEARTBEAT)
 
     @property
@@ -238,10 +241,11 @@ def _sweep() -> None:
     authorised_at = time.monotonic()
     authorising = gevent.Greenlet()
     while _streams:
-        gevent.sleep(to_beat_s(HEARTBEAT_S / 4))
+        gevent.sleep(to_beat_s(SWEEP_S))
         for stream in in_breaths(tuple(_streams.values()), SWEPT_AT_ONCE):
             stream.beat()
-        if time.monotonic() - authorised_at >= AUTHORISED_FOR_S and not authorising:
+        since_s = time.monotonic() - authorised_at
+        if since_s >= AUTHORISED_FOR_S - SLACK_S and not authorising:
             authorised_at = time.monotonic()
             authorising = gevent.spawn(authorise_all)
 

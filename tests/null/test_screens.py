@@ -22,6 +22,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.screenshots import request_mark
 from devmode.jobs.sealing import Seal
+from devmode.live import screens
 from devmode.live.frame import Frame
 from devmode.live.lookers import Lookers
 from devmode.live.screens import Screens
@@ -144,6 +145,27 @@ def test_a_worker_that_wants_pictures_too_keeps_its_request(
     process.screens.leave(job.id)
     until(lambda: job.id not in process.screens._looked, "the end of the looking")
     assert (real.pool / "live_log").exists()
+
+
+def test_the_request_stands_for_who_comes_while_another_leaves(
+    start: StartProcess, null_job: StartJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    process = start()
+    job = process.look(real)
+    looked_at, asked, withdrawn = process.lookers.looked_at, [], []
+
+    def somebody_comes() -> set[int]:
+        found = looked_at()
+        process.screens.look(job)
+        asked.append(job)
+        return found
+
+    monkeypatch.setattr(process.lookers, "looked_at", somebody_comes)
+    monkeypatch.setattr(screens, "stop_asking", lambda *pool: withdrawn.append(pool))
+    process.screens.leave(job.id)
+    until(lambda: asked, "the end of the looking")
+    assert not withdrawn
 
 
 def test_the_request_stands_until_the_last_process_looks_away(

@@ -1,17 +1,20 @@
 """Who has which job open is told to those who show it: beside the developer of a session."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import gevent
 import pytest
 from sqlalchemy import create_engine
 
+from devmode.cluster import ownrows
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.cluster.ownrows import Key
+from devmode.errors import DatabaseAway
 from devmode.jobs.models import JobRow
 from devmode.live.presence import Attendance
 from devmode.sessions.models import User
@@ -25,6 +28,7 @@ JOB, OLIVIA = 1, 1
 class Process:
     """The parts of a process that count tabs, and the jobs whose sessions it heard of."""
 
+    lease: Lease
     store: Store
     attendance: Attendance
     heard: list[str]
@@ -33,8 +37,8 @@ class Process:
 @pytest.fixture
 def process(database_url: str) -> Iterator[Process]:
     engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
     database = Database(engine)
+    Base.metadata.create_all(engine)
     lease = Lease(database, "here")
     lease.take()
     with database.write() as session:
@@ -46,7 +50,7 @@ def process(database_url: str) -> Iterator[Process]:
     heard: list[str] = []
     notices.listen(SESSION, heard.append)
     attendance = Attendance(database, notices, lease)
-    yield Process(Store(database, notices, lease), attendance, heard)
+    yield Process(lease, Store(database, notices, lease), attendance, heard)
     engine.dispose()
 
 
@@ -111,3 +115,60 @@ def test_tabs_from_before_a_session_count_in_it(process: Process) -> None:
     facts = process.store.session_of(JOB)
     assert facts is not None
     assert facts.tabs == 2
+
+
+def test_those_who_come_one_after_the_other_are_written_while_others_come(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = process.attendance.rows
+    write, written = rows._write, []
+
+    def noted(keys: set[Key]) -> None:
+        write(keys)
+        written.append(set(keys))
+        if len(written) == 1:
+            process.attendance.enter(JOB, OLIVIA + 1, 1)
+
+    monkeypatch.setattr(rows, "_write", noted)
+    monkeypatch.setattr(ownrows, "AGAIN_S", 60)
+    running = gevent.spawn(rows.run)
+    process.attendance.enter(JOB, OLIVIA, 1)
+    until(lambda: len(written) == 2, "the second to be written")
+    assert written == [{(JOB, OLIVIA)}, {(JOB, OLIVIA + 1)}]
+    running.kill()
+
+
+@pytest.mark.parametrize("trouble", [DatabaseAway("gone"), ValueError("odd")])
+def test_what_can_not_be_written_is_written_later(
+    process: Process, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    rows = process.attendance.rows
+    write = rows._write
+
+    def fail_once(_keys: set[Key]) -> None:
+        monkeypatch.setattr(rows, "_write", write)
+        raise trouble
+
+    process.store.reserve(JOB, OLIVIA, "olivia")
+    monkeypatch.setattr(rows, "_write", fail_once)
+    process.attendance.enter(JOB, OLIVIA, 1)
+    with suppress(ValueError):
+        assert not rows.write()
+    assert rows.write()
+    facts = process.store.session_of(JOB)
+    assert facts is not None
+    assert facts.tabs == 1
+
+
+def test_tabs_are_counted_under_the_new_name_of_a_process_that_was_forgotten(
+    process: Process,
+) -> None:
+    process.store.reserve(JOB, OLIVIA, "olivia")
+    process.attendance.enter(JOB, OLIVIA, 1)
+    process.attendance.rows.write()
+    process.lease.give_back()
+    process.lease.take()
+    process.attendance.rows.write_again()
+    facts = process.store.session_of(JOB)
+    assert facts is not None
+    assert facts.tabs == 1

@@ -272,6 +272,24 @@ def test_the_lease_of_a_process_that_was_killed_ends_at_once(
     assert lease.renew()
 
 
+def test_a_process_that_gave_its_lease_back_before_it_ended_is_not_said_to_have_died(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
+        kernel = str(own_incarnation()).rpartition(" ")[0]
+        monkeypatch.setattr(leases, "own_incarnation", lambda: f"{kernel} {process.pid}")
+        other = taken(database)
+        monkeypatch.undo()
+        lease = taken(database)
+        other.give_back()
+        process.kill()
+    monkeypatch.setattr(leases.log, "warning", lambda event, **_: said.append(event))
+    lease.end_those_of_the_dead()
+    assert not said
+    assert [holder.process_id for holder in lease.holders] == [lease.process_id]
+
+
 def test_who_looks_sees_who_has_a_lease_and_is_told_when_others_have(database: Database) -> None:
     lease = taken(database)
     told: list[None] = []
