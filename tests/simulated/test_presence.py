@@ -8,12 +8,14 @@ import gevent
 import pytest
 from sqlalchemy import create_engine
 
+from app import create_app
 from devmode.cluster import ownrows
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.cluster.ownrows import Key
+from devmode.config import Settings
 from devmode.errors import DatabaseAway
 from devmode.jobs.models import JobRow
 from devmode.live.presence import Attendance
@@ -172,3 +174,21 @@ def test_tabs_are_counted_under_the_new_name_of_a_process_that_was_forgotten(
     facts = process.store.session_of(JOB)
     assert facts is not None
     assert facts.tabs == 1
+
+
+def test_a_process_that_ends_tells_of_the_tabs_that_close_with_it(
+    process: Process, database_url: str
+) -> None:
+    ending = create_app(
+        Settings(database_url=database_url, secret_key="x", start_code="y", host="there")
+    ).extensions["devmode"]
+    ending.start()
+    process.store.reserve(JOB, OLIVIA, "olivia")
+    attendance = ending.feed._attendance
+    attendance.enter(JOB, OLIVIA, 1)
+    attendance.rows.write()
+    heard: list[str] = []
+    ending.notices.listen(SESSION, heard.append)
+    attendance.leave(JOB, OLIVIA, 1)
+    ending.stop()
+    assert heard == [str(JOB)]
