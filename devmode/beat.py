@@ -16,3 +16,11 @@ def to_beat_s(every_s: float) -> float:
     """Return how long it is to the next of the moments that are `every_s` apart, in seconds."""
     left_s = every_s - (time.monotonic() - _phase_s) % every_s
     return left_s if left_s > EARLY_S else left_s + every_s
+
+
+def is_due(age_s: float, every_s: float, beat_s: float) -> bool:
+    """Tell on a beat whether what was done so long ago is to be done again.
+
+    It was done a little after a beat: half of one is its slack, so that no beat more is waited for.
+    """
+    return age_s > every_s - beat_s / 2

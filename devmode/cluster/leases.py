@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from devmode.beat import to_beat_s
+from devmode.beat import is_due, to_beat_s
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.incarnations import has_died, own_incarnation
@@ -170,7 +170,7 @@ class Lease:
                 if not self.renew() and not self._has_left:
                     log.error("lease lapsed: stopped for too long", process=self.process_id)
                     self.resume(let_go)
-                if _clock() - self._looked_at > LOOK_S - RENEWAL_S / 2:
+                if is_due(_clock() - self._looked_at, LOOK_S, RENEWAL_S):
                     self.look()
                 self.end_those_of_the_dead()
             except DatabaseAway:

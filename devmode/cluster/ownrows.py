@@ -19,6 +19,7 @@ from devmode.cluster.models import Looker, Presence
 from devmode.errors import DatabaseAway
 
 PACE_S = 0.05
+"""How long what changes is collected before it is written."""
 AGAIN_S = 1.0
 """How long until what could not be written is tried again."""
 
@@ -92,6 +93,7 @@ class OwnRows:
                 self._change(keys)
                 return False
             except BaseException:
+                # Whoever runs this begins anew; what was to be written must not be lost meanwhile.
                 self._change(keys)
                 raise
             return True

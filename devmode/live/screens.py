@@ -16,7 +16,7 @@ from pathlib import Path
 import gevent
 from gevent import Greenlet
 
-from devmode.beat import to_beat_s
+from devmode.beat import is_due, to_beat_s
 from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
 from devmode.jobs.breath import in_breaths
@@ -46,8 +46,7 @@ from devmode.live.watches import Wake, Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
-LATE_S = TICK_S * 3 / 4
-"""Each second beat of half a tick makes sure; what the beat before did was done a little later."""
+BEAT_S = TICK_S / 2
 POLL_S = 0.2
 """How often to look where the system tells nothing by itself."""
 AT_ONCE = 10
@@ -92,7 +91,7 @@ class _Looked:
     @property
     def is_late(self) -> bool:
         """Whether to make sure again that the request stands, and what it causes is removed."""
-        return time.monotonic() - self.tended_at > LATE_S
+        return is_due(time.monotonic() - self.tended_at, TICK_S, BEAT_S)
 
     @property
     def is_told(self) -> bool:
@@ -299,7 +298,7 @@ class Screens:
     def _tend_all(self) -> None:
         while self._looked:
             is_told = all(looked.is_told for looked in self._looked.values())
-            gevent.sleep(to_beat_s(TICK_S / 2) if is_told else POLL_S)
+            gevent.sleep(to_beat_s(BEAT_S) if is_told else POLL_S)
             due = [looked for looked in self._looked.values() if looked.is_due]
             for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:

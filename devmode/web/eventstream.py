@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import gevent
 from gevent.pool import Pool
 
-from devmode.beat import to_beat_s
+from devmode.beat import is_due, to_beat_s
 from devmode.jobs.breath import in_breaths
 from devmode.live.frame import Frame
 from devmode.live.subscription import News, Subscription
@@ -22,8 +22,6 @@ from devmode.web.wire import Wire
 HEARTBEAT_S = 10.0
 """How long a stream may say nothing: of a browser that has lost its way, only writing tells."""
 SWEEP_S = HEARTBEAT_S / 4
-SLACK_S = SWEEP_S / 2
-"""What a sweep did was done a little later than it began; the one that is due need not wait."""
 AUTHORISED_FOR_S = 30.0
 HELD_BACK_S = 0.05
 """How soon to look again whether a slow browser has room for a picture or a text."""
@@ -117,7 +115,7 @@ class EventStream:
             return
         if wire.is_stalled(STALLED_S):
             wire.cut()
-        elif wire.is_free and time.monotonic() - self._told_at >= HEARTBEAT_S - SLACK_S:
+        elif wire.is_free and is_due(time.monotonic() - self._told_at, HEARTBEAT_S, SWEEP_S):
             self._send(wire, HEARTBEAT)
 
     @property
@@ -244,8 +242,8 @@ def _sweep() -> None:
         gevent.sleep(to_beat_s(SWEEP_S))
         for stream in in_breaths(tuple(_streams.values()), SWEPT_AT_ONCE):
             stream.beat()
-        since_s = time.monotonic() - authorised_at
-        if since_s >= AUTHORISED_FOR_S - SLACK_S and not authorising:
+        age_s = time.monotonic() - authorised_at
+        if is_due(age_s, AUTHORISED_FOR_S, SWEEP_S) and not authorising:
             authorised_at = time.monotonic()
             authorising = gevent.spawn(authorise_all)
 

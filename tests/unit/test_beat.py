@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from devmode.beat import EARLY_S, to_beat_s
+from devmode.beat import EARLY_S, is_due, to_beat_s
 
 
 @pytest.fixture
@@ -34,3 +34,9 @@ def test_a_wait_that_ended_early_is_not_followed_by_another_for_the_same_beat(
     beat = at[-1] + to_beat_s(0.5)
     at.append(beat - EARLY_S / 2)
     assert at[-1] + to_beat_s(0.5) == pytest.approx(beat + 0.5)
+
+
+@pytest.mark.parametrize("age_s", [0.99, 1.0, 1.01])
+def test_what_was_done_a_little_after_a_beat_is_due_when_its_time_is_over(age_s: float) -> None:
+    assert is_due(age_s, 1.0, 0.5)
+    assert not is_due(age_s - 0.5, 1.0, 0.5)
