@@ -128,8 +128,6 @@ def after_commit(session: Session, callback: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(callback)
 
 
-def changed_rows(
-    session: Session, statement: Executable, parameters: dict[str, Any] | None = None
-) -> int:
+def changed_rows(session: Session, statement: Executable) -> int:
     """Execute an update or a delete and return how many rows it met: the swap's success."""
-    return session.connection().execute(statement, parameters).rowcount
+    return session.connection().execute(statement).rowcount

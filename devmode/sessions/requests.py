@@ -58,7 +58,6 @@ _WAITING = (
     # The session first, as everybody locks them, so that no two wait for each other.
     .with_for_update(of=(DeveloperSession, SessionCommand))
 )
-_TAKE = update(SessionCommand).where(SessionCommand.id == bindparam("command_id"))
 _DONE = select(SessionCommand.error, SessionCommand.sentence).where(
     SessionCommand.id == bindparam("command_id"), SessionCommand.state == "done"
 )
@@ -116,8 +115,8 @@ class Requests:
                     late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
                     self._refuse(session, late, this)
                 else:
-                    take = _TAKE.values(state="taken", term=term)
-                    changed_rows(session, take, {"command_id": command.id})
+                    take = update(SessionCommand).where(this)
+                    session.connection().execute(take.values(state="taken", term=term))
                     asked = (command.action, command.arguments, command.revision)
                     taken.append(Request(command.id, command.name, *asked))
         return taken
@@ -141,7 +140,8 @@ class Requests:
         """Let whoever keeps the session next take a command that was taken but not begun."""
         with self._database.write() as session:
             taken = SessionCommand.id == command_id, SessionCommand.state == "taken"
-            changed_rows(session, update(SessionCommand).where(*taken).values(state="waiting"))
+            put_back = update(SessionCommand).where(*taken)
+            session.connection().execute(put_back.values(state="waiting"))
 
     def outcome(self, command_id: int) -> tuple[str | None, str] | None:
         """Return the error code (if any) and the sentence of a command that is done."""

@@ -232,7 +232,8 @@ class Store:
     def opened(self, job_id: int, term: int, turn: int) -> None:
         """Note that the link is up: from now on the session is one."""
         with self._database.write() as session:
-            changed_rows(session, self._mine(job_id, term).values(open=True, turn=turn))
+            opened = self._mine(job_id, term).values(open=True, turn=turn)
+            session.connection().execute(opened)
             self._notices.publish(session, SESSION, job_id)
 
     def remove(self, job_id: int, term: int, reason: str) -> None:
@@ -280,7 +281,8 @@ class Store:
         """Start or stop the clock of an owner without a tab beside a paused job."""
         since = None if attended else now()
         with self._database.write() as session:
-            changed_rows(session, self._mine(job_id, term).values(unattended_since=since))
+            noted = self._mine(job_id, term).values(unattended_since=since)
+            session.connection().execute(noted)
             self._notices.publish(session, SESSION, job_id)
 
     def note_owner(self, job_id: int, user_id: int) -> None:
@@ -312,7 +314,8 @@ class Store:
     def orphan(self, job_id: int, term: int) -> None:
         """Stop keeping a session, so that another process adopts it at once."""
         with self._database.write() as session:
-            changed_rows(session, self._mine(job_id, term).values(process_id=NOBODY))
+            left = self._mine(job_id, term).values(process_id=NOBODY)
+            session.connection().execute(left)
             self._notices.publish(session, ORPHANED, job_id)
 
     # Events
