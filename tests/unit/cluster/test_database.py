@@ -77,6 +77,14 @@ def taken(database: Database) -> Lease:
     return lease
 
 
+def taken_by(pid: int, database: Database, monkeypatch: pytest.MonkeyPatch) -> Lease:
+    """Take a lease for another process of this machine."""
+    kernel = str(own_incarnation()).rpartition(" ")[0]
+    with monkeypatch.context() as patches:
+        patches.setattr(leases, "own_incarnation", lambda: f"{kernel} {pid}")
+        return taken(database)
+
+
 def test_two_that_write_at_once_wait_for_each_other(
     file: Database, same_file: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,10 +263,7 @@ def test_the_lease_of_a_process_that_was_killed_ends_at_once(
 ) -> None:
     gone: list[str] = []
     with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
-        kernel = str(own_incarnation()).rpartition(" ")[0]
-        monkeypatch.setattr(leases, "own_incarnation", lambda: f"{kernel} {process.pid}")
-        other = taken(database)
-        monkeypatch.undo()
+        other = taken_by(process.pid, database, monkeypatch)
         lease = taken(database)
         lease.when_changed(lambda: gone.append(other.process_id))
         lease.end_those_of_the_dead()
@@ -277,10 +282,7 @@ def test_a_process_that_gave_its_lease_back_before_it_ended_is_not_said_to_have_
 ) -> None:
     said: list[str] = []
     with subprocess.Popen(["/usr/bin/sleep", "60"]) as process:
-        kernel = str(own_incarnation()).rpartition(" ")[0]
-        monkeypatch.setattr(leases, "own_incarnation", lambda: f"{kernel} {process.pid}")
-        other = taken(database)
-        monkeypatch.undo()
+        other = taken_by(process.pid, database, monkeypatch)
         lease = taken(database)
         other.give_back()
         process.kill()
