@@ -212,7 +212,7 @@ def _take_control_alone(subject: Subject, job: int, viewers: Child) -> float:
 
 
 def _join_alone(subject: Subject, _job: int, viewers: Child) -> float:
-    return open_alone(subject.viewer(0), viewers)
+    return _watch_alone(subject, 0, viewers)
 
 
 def _watch(subject: Subject, jobs: range, viewers: Child) -> None:
