@@ -68,6 +68,8 @@ class _InFlight:
     reference: Hashable
     sent_at: float
     kicked_at: float
+    kicks: int = 0
+    """How many statuses that were sent after it are unanswered."""
 
 
 class Conversation:
@@ -131,10 +133,12 @@ class Conversation:
             self._responsive = True
             outputs.append(Responsive(now=True))
         flying = self._in_flight
-        if flying is not None and flying.command.confirmed_by(broadcast):
-            self._in_flight = None
-            outputs += _answer(flying.reference, Outcome.CONFIRMED)
-            outputs += self._next(now)
+        if flying is None:
+            return outputs
+        if flying.command.confirmed_by(broadcast):
+            return outputs + self._confirm(flying, now)
+        if broadcast.is_status and flying.kicks:
+            flying.kicks -= 1
         return outputs
 
     def tick(self, now: float) -> list[Output]:
@@ -149,6 +153,7 @@ class Conversation:
             return self._give_up(self._in_flight, now)
         if now - self._in_flight.kicked_at >= KICK_S:
             self._in_flight.kicked_at = now
+            self._in_flight.kicks += 1
             return [Send(Status())]
         return []
 
@@ -156,6 +161,12 @@ class Conversation:
         """The websocket is gone."""
         self._connected = False
         return self._forget()
+
+    def _confirm(self, flying: _InFlight, now: float) -> list[Output]:
+        """Go on with what waits, or first with the status that got an answer going."""
+        kicks = flying.kicks
+        self._in_flight = _InFlight(Status(), None, now, now, kicks - 1) if kicks else None
+        return _answer(flying.reference, Outcome.CONFIRMED) + self._next(now)
 
     def _forget(self) -> list[Output]:
         outputs: list[Output] = []

@@ -35,7 +35,7 @@ class Witness(Simulator):
         self._file = path.open("a", buffering=1)
 
     def take(self, frame: str | bytes, sender: int) -> None:
-        in_flight = 1 + len(self._backlog) + int(self._busy)
+        in_flight = [command["cmd"] for command in self._backlog]
         super().take(frame, sender)
         print(json.dumps([sender, in_flight, self.received[-1]]), file=self._file)
 

@@ -52,6 +52,18 @@ def test_a_late_answer_is_kicked_every_second() -> None:
     assert conversation.heard(RESUMED, 2.1) == [Answer(1, Outcome.CONFIRMED)]
 
 
+def test_what_waits_goes_out_only_when_every_kick_is_answered_too() -> None:
+    conversation = connected()
+    conversation.say(Resume(), 1, 0)
+    conversation.say(SetPauseOnNextCommand(True), 2, 0)
+    conversation.tick(KICK_S)
+    conversation.tick(2 * KICK_S)
+    assert conversation.heard(RESUMED, 2.1) == [Answer(1, Outcome.CONFIRMED)]
+    assert conversation.ask(2.1) == []
+    assert conversation.heard(STATUS, 2.2) == []
+    assert conversation.heard(STATUS, 2.3) == [Send(SetPauseOnNextCommand(True))]
+
+
 def test_a_command_that_is_never_confirmed_fails_and_the_next_status_tells_what_is_true() -> None:
     conversation = connected()
     conversation.say(Resume(), 1, 0)
