@@ -130,7 +130,9 @@ class Keeper:
 
     def _run(self) -> None:
         try:
-            self.look_for_requests()
+            # What was asked before there was anybody to be told of it.
+            if self._insist(lambda: self._store.requests.any_waits(self.job.id)):
+                self.look_for_requests()
             while self._lifecycle.phase is not life.Phase.ENDED and not self._abandoned:
                 for event in self._next():
                     for effect in self._lifecycle.receive(event):
