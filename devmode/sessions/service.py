@@ -88,6 +88,10 @@ class Sessions:
         with gevent.Timeout(OPENING_S + 5, slow):
             self._wait_until_open(job_id)
 
+    def has_let_go(self, job_id: int, visitor: Visitor, *, within_s: float) -> bool:
+        """Tell whether this visitor has let go of a job in the last seconds."""
+        return self._store.has_let_go(job_id, visitor.name, within_s)
+
     def act(
         self,
         job_id: int,

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Update,
     bindparam,
     delete,
+    exists,
     false,
     func,
     insert,
@@ -116,6 +117,15 @@ _EVENTS = (
     .limit(bindparam("limit"))
 )
 
+_LET_GO = select(
+    exists().where(
+        SessionEvent.job_id == bindparam("job_id"),
+        SessionEvent.kind == "released",
+        SessionEvent.who == bindparam("who"),
+        SessionEvent.at > now() - bindparam("within_s"),
+    )
+)
+
 _SESSION = _FACTS_OF_ONE.subquery()
 # The session stands beside each event: one answer to wait for, half the cost of two.
 _RECORDED = _EVENTS.add_columns(*_SESSION.c).outerjoin(
@@ -191,6 +201,12 @@ class Store:
             rows = connection.execute(_RECORDED, {"job_id": job_id, "limit": NEWEST}).all()
         # With a session comes its first event, and events stay: most jobs have neither.
         return _session_beside(rows[0]) if rows else None, tuple(map(_event, rows))
+
+    def has_let_go(self, job_id: int, name: str, within_s: float) -> bool:
+        """Tell whether a developer has let go of a job in the last seconds."""
+        asked = {"job_id": job_id, "who": name, "within_s": within_s}
+        with self._database.read() as connection:
+            return bool(connection.scalar(_LET_GO, asked))
 
     def remembered(self, job_id: int) -> ExecutionState:
         """Return what the timeline last said of a job's execution, for who continues it."""

@@ -53,6 +53,9 @@ blueprint = Blueprint("livehandler", __name__, url_prefix="/liveviewhandler")
 UNKNOWN_MS = 2000
 """When to ask again for the pictures of a job that devmode does not know, or not yet."""
 
+REFLEX_S = 2.0
+"""So long after a page has quit, what it heard before may have it ask for control (running.js)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +100,12 @@ def control(openqa_id: int) -> AnyResponse:
     with suppress(Gone):
         websocket.accept()
         try:
-            tab = _taken_control(websocket, openqa_id)
+            job = _job(openqa_id)
+            if devmode().sessions.has_let_go(job.id, visitor(), within_s=REFLEX_S):
+                # The page goes on as one that watches.
+                websocket.close(NORMAL)
+                return Taken()
+            tab = _taken_control(websocket, job)
         except DevmodeError as error:
             return _turned_away(websocket, refusal(error))
         tab.serve()
@@ -146,10 +154,9 @@ def _job(openqa_id: int) -> Job:
     return devmode().feed.job_of_openqa(openqa_id, server.url if server else None)
 
 
-def _taken_control(websocket: Websocket, openqa_id: int) -> "_Tab":
+def _taken_control(websocket: Websocket, job: Job) -> "_Tab":
     """Begin with the words that an opening session begins with, while it opens."""
     parts = devmode()
-    job = _job(openqa_id)
     before = msgspec.structs.replace(told_of(parts.feed.view(job.id)), status={})
     if not before.ended:
         for message in greeting(before):

@@ -128,6 +128,23 @@ def test_a_developer_takes_control_pauses_and_lets_go(
     watching.close()
 
 
+def test_a_page_that_asks_for_control_again_as_it_quits_only_watches_from_then_on(
+    own_job: int, olivia: Developer, oscar: Developer
+) -> None:
+    watching = oscar.watches(own_job)
+    tab = olivia.controls(own_job)
+    tab.hear_data(developer_session_is_yours=True)
+    tab.send(cmd="quit_development_session")
+    assert tab.hear_the_end() == 1000
+    again = olivia.controls(own_job)
+    assert again.hear_the_end() == 1000
+    watching.hear_data(developer_name="olivia")
+    watching.hear_data(developer_name=None, developer_session_tab_count=0)
+    until(lambda: olivia.controls(own_job).hear() is not None, "that it counts as a click again")
+    watching.hear_data(developer_name="olivia")
+    watching.close()
+
+
 def test_a_job_of_somebody_else_is_locked(
     own_job: int, olivia: Developer, oscar: Developer
 ) -> None:
