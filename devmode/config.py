@@ -140,8 +140,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def trusted_hosts(self) -> list[str]:
         """Host names that a request may carry: the guard against DNS rebinding."""
-        named = [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
+        named = [name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()]
         return [*LOOPBACK_HOSTS, *named]
+
+    def trusts(self, host: str) -> bool:
+        """Tell whether a `Host` header, `NAME`, `NAME:PORT` or `[IPV6]:PORT`, names this site.
+
+        A trusted host that begins with a dot stands for all below it, too, as in Werkzeug, whose
+        own check takes no IPv6 address.
+        """
+        name = (host if host.endswith("]") else host.rpartition(":")[0] or host).lower()
+        return any(
+            name == trusted.removeprefix(".") or (trusted[0] == "." and name.endswith(trusted))
+            for trusted in self.trusted_hosts
+        )
 
 
 def load(environment: Mapping[str, str], instance: Path) -> Settings:

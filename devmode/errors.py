@@ -5,7 +5,10 @@
     ├── NotPermitted
     │   └── NotSessionOwner
     ├── FormExpired
+    ├── ForeignHost
     ├── TooLarge
+    ├── CutShort
+    ├── TooSlow
     ├── TooMany
     ├── JobNotFound
     ├── TextNotFound
@@ -66,10 +69,28 @@ class FormExpired(DevmodeError):
     code = "form_expired"
 
 
+class ForeignHost(DevmodeError):
+    """The request names a host that devmode does not answer for."""
+
+    code = "foreign_host"
+
+
 class TooLarge(DevmodeError):
     """The request is larger than anything that devmode asks for."""
 
     code = "too_large"
+
+
+class CutShort(DevmodeError):
+    """The connection ended before the body was whole."""
+
+    code = "cut_short"
+
+
+class TooSlow(DevmodeError):
+    """The body did not come in time."""
+
+    code = "too_slow"
 
 
 class TooMany(DevmodeError):

@@ -70,7 +70,9 @@ def doctor(job_id: int) -> schemas.Examination:
 
 
 @blueprint.get("/jobs/<int:job_id>/events")
-@operation(Operation(schemas.Job, media_type=EVENTS, refusals=(errors.JobNotFound,)))
+@operation(
+    Operation(schemas.Job, media_type=EVENTS, refusals=(errors.JobNotFound, errors.Overloaded))
+)
 def events(job_id: int) -> Response:
     """Stream the job as server-sent events, whole at each change.
 
@@ -115,7 +117,7 @@ def control(job_id: int) -> schemas.Answer:
     Operation(
         schemas.Answer,
         query=schemas.Release,
-        refusals=(*STEERED, *ERRAND),
+        refusals=(*STEERED, *ERRAND, errors.HostAway),
     )
 )
 def release(job_id: int, query: schemas.Release) -> schemas.Answer:

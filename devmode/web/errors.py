@@ -8,12 +8,11 @@ from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
     RequestEntityTooLarge,
-    SecurityError,
 )
 from werkzeug.wrappers import Response
 
 from devmode import errors
-from devmode.errors import DevmodeError, FormExpired, TooLarge
+from devmode.errors import DevmodeError, ForeignHost, FormExpired, TooLarge
 from devmode.web.problems import is_api, problem_answer
 from devmode.web.rendering import is_htmx, messages_answer
 
@@ -22,6 +21,9 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.NotPermitted: 403,
     errors.NotSessionOwner: 403,
     errors.FormExpired: 400,
+    errors.ForeignHost: 400,
+    errors.CutShort: 400,
+    errors.TooSlow: 408,
     errors.TooLarge: 413,
     errors.TooMany: 429,
     errors.JobNotFound: 404,
@@ -54,7 +56,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(DevmodeError, answer)
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
-    app.register_error_handler(SecurityError, _foreign_host)
+    app.register_error_handler(ForeignHost, _foreign_host)
     app.register_error_handler(HTTPException, _other)
 
 
@@ -94,12 +96,11 @@ def _too_large(_error: RequestEntityTooLarge) -> Response:
     return answer(TooLarge("That is more than devmode takes. Nothing was changed."))
 
 
-def _foreign_host(_error: SecurityError) -> Response:
+def _foreign_host(error: ForeignHost) -> Response:
     """Without a host that can be trusted no page can be made: its links would lead there."""
-    sentence = (
-        "devmode does not answer to this host name. DEVMODE_ALLOWED_HOSTS names those it does."
-    )
-    return Response(sentence, 400, mimetype="text/plain")
+    if is_api():
+        return answer(error)
+    return Response(error.sentence, STATUSES[ForeignHost], mimetype="text/plain")
 
 
 def _other(error: HTTPException) -> Response:

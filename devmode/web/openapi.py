@@ -17,12 +17,23 @@ from devmode.schemas import Problem
 from devmode.web.errors import STATUSES
 from devmode.web.operations import EVENTS, JSON, Operation, operation_of
 from devmode.web.problems import MEDIA_TYPE
+from devmode.web.security import SAFE
 
 blueprint = Blueprint("openapi", __name__)
 
 REF = "#/components/schemas/{name}"
-EVERYWHERE = (errors.NotSignedIn, errors.InvalidCommand, errors.TooMany, errors.DatabaseAway)
+EVERYWHERE = (
+    errors.NotSignedIn,
+    errors.ForeignHost,
+    errors.CutShort,
+    errors.TooSlow,
+    errors.InvalidCommand,
+    errors.TooMany,
+    errors.DatabaseAway,
+)
 """What every operation can end in."""
+CHANGING = (errors.FormExpired,)
+"""What every operation that changes something can end in, too."""
 WITH_BODY = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than anything that devmode asks for.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
@@ -54,7 +65,7 @@ def _document() -> Document:
     for rule, operation in offered:
         path = paths.setdefault(_path(rule), {})
         for method in _methods(rule):
-            path[method] = _operation(rule, operation)
+            path[method] = _operation(rule, method, operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -94,7 +105,7 @@ def _methods(rule: Rule) -> list[str]:
     return sorted(method.lower() for method in (rule.methods or set()) - {"HEAD", "OPTIONS"})
 
 
-def _operation(rule: Rule, operation: Operation) -> Document:
+def _operation(rule: Rule, method: str, operation: Operation) -> Document:
     view = current_app.view_functions[rule.endpoint]
     summary, _, description = inspect.cleandoc(view.__doc__ or "").partition("\n")
     described: Document = {
@@ -102,7 +113,7 @@ def _operation(rule: Rule, operation: Operation) -> Document:
         "summary": summary.removesuffix("."),
         "description": description.strip() or summary,
         "parameters": _parameters(rule, operation),
-        "responses": _responses(operation),
+        "responses": _responses(method, operation),
     }
     if operation.body is not None:
         required = any(field.required for field in msgspec.structs.fields(operation.body))
@@ -134,7 +145,7 @@ def _parameters(rule: Rule, operation: Operation) -> list[Document]:
     return parameters
 
 
-def _responses(operation: Operation) -> Document:
+def _responses(method: str, operation: Operation) -> Document:
     kind = _ref(operation.gives)
     if operation.media_type == EVENTS:
         # A schema describes a whole body; this one has no end. Each event's data is a job.
@@ -143,7 +154,9 @@ def _responses(operation: Operation) -> Document:
         SUCCESS: {"description": "Done.", "content": {operation.media_type: {"schema": kind}}}
     }
     by_status: dict[int, list[str]] = {}
-    refusals: tuple[type[DevmodeError], ...] = (*operation.refusals, *EVERYWHERE)
+    refusals: list[type[DevmodeError]] = [*operation.refusals, *EVERYWHERE]
+    if method.upper() not in SAFE:
+        refusals += CHANGING
     for error in refusals:
         sentence = f"`{error.code}`: {inspect.getdoc(error)}"
         if sentence not in by_status.setdefault(STATUSES[error], []):

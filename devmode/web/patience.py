@@ -1,10 +1,15 @@
-"""A request body has to come within some seconds, or its connection is needed for others."""
+"""A request body has to come whole and within some seconds, or its connection is needed for others.
+
+Half a body may mean something else than the whole: nothing of it reaches a route.
+"""
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import gevent
+
+from devmode.errors import CutShort, DevmodeError, TooSlow
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -14,7 +19,8 @@ WASTED = 16 << 20
 """How many bytes of a body that is too long are read all the same: who still sends when the
 connection closes is told of that (502 from a proxy) instead of the refusal."""
 PIECE = 64 << 10
-SLOW = b"The request took too long to come. Nothing was changed.\n"
+TROUBLE = "devmode.trouble"
+"""In the environment of a request, the error that it is to be answered with."""
 
 App = Callable[[dict[str, Any], "StartResponse"], Iterable[bytes]]
 
@@ -28,20 +34,27 @@ class Patience:
         self._longest = longest
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request, with 408 if its body does not come."""
+        """Answer a request; one whose body is of no use goes without, and with `TROUBLE`."""
         length = environ.get("CONTENT_LENGTH") or "0"
-        if "HTTP_TRANSFER_ENCODING" not in environ and not (length.isdigit() and int(length)):
+        declared = int(length) if length.isdigit() else 0
+        if "HTTP_TRANSFER_ENCODING" not in environ and not declared:
             return self._app(environ, start_response)
         try:
-            with gevent.Timeout(BODY_S):
-                body = self._read(environ["wsgi.input"])
-        except gevent.Timeout:
-            headers = [("Content-Type", "text/plain"), ("Connection", "close")]
-            start_response("408 Request Timeout", headers)
-            return [SLOW]
+            body = self._whole(environ["wsgi.input"], declared)
+        except DevmodeError as error:
+            environ[TROUBLE] = error
+            body = b""
         environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return self._app(environ, start_response)
+
+    def _whole(self, stream: BinaryIO, declared: int) -> bytes:
+        """Return a body of at least the bytes that were declared; raise `CutShort`, `TooSlow`."""
+        with gevent.Timeout(BODY_S, TooSlow("The request came too slowly. Nothing was changed.")):
+            body = self._read(stream)
+        if len(body) < min(declared, self._longest + 1):
+            raise CutShort("The request broke off in the middle. Nothing was changed.")
+        return body
 
     def _read(self, stream: BinaryIO) -> bytes:
         body = stream.read(self._longest + 1)

@@ -4,17 +4,26 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request, session
-from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge, SecurityError
+from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge
 from werkzeug.wrappers import Response
 
-from devmode.errors import FormExpired, JobNotFound, NotPermitted, NotSignedIn
+from devmode.errors import (
+    DevmodeError,
+    ForeignHost,
+    FormExpired,
+    JobNotFound,
+    NotPermitted,
+    NotSignedIn,
+)
 from devmode.jobs.rows import LARGEST_ID
 from devmode.sessions.users import Visitor
 from devmode.web import devmode, guests, proxied
+from devmode.web.patience import TROUBLE
 from devmode.web.problems import is_api
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-LONGEST_URL = 8000
+LONGEST_URL = 4000
+"""Gunicorn lets lines of 4094 pass, with the method and the version."""
 OPENQA_PORTS = 2
 """How far the port of openQA's livehandler is above that of its web UI."""
 HEALTH = ("health.healthz", "health.readyz", "health.tell_metrics")
@@ -49,7 +58,8 @@ HEADERS = {
 
 def register(app: Flask) -> None:
     """Check every request and complete every answer."""
-    app.before_request(_check_host)
+    # Even before the CSRF token is looked for, which half a body may lack.
+    app.url_value_preprocessor(lambda _endpoint, _arguments: _check_arrival())
     app.before_request(_check_size)
     app.before_request(_check_origin)
     app.before_request(_know_visitor)
@@ -87,10 +97,18 @@ def require_our_page() -> None:
     raise NotPermitted("This websocket was opened by another site.")
 
 
-def _check_host() -> None:
-    """Refuse host names that are not ours before anything builds a link: DNS rebinding."""
-    if isinstance(request.routing_exception, SecurityError):
-        raise request.routing_exception
+def _check_arrival() -> None:
+    """Refuse host names that are not ours before anything builds a link: DNS rebinding.
+
+    And what did not come whole, or not in time.
+    """
+    if not devmode().settings.trusts(request.host):
+        raise ForeignHost(
+            "devmode does not answer to this host name. DEVMODE_ALLOWED_HOSTS names those it does."
+        )
+    trouble: DevmodeError | None = request.environ.get(TROUBLE)
+    if trouble is not None:
+        raise trouble
 
 
 def _check_size() -> None:

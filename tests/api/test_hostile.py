@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from devmode.web.operations import operation_of
+from devmode.web.operations import JSON, operation_of
 from devmode.web.security import HEALTH
 from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import HTMX, Person, SignIn, StartWatched, Watched
@@ -299,6 +299,36 @@ def test_of_a_job_that_is_not_there_nothing_can_be_done(
                 # there is no such job.
                 expected = {303, 403, 404, 422} if number in of_numbers else strange
                 assert answer.status_code in expected, f"{method} {rule} of {number}"
+
+
+@pytest.mark.parametrize("arrived", [b"", b'{"revision": "1'])
+def test_a_request_that_breaks_off_changes_nothing(
+    app: Flask, operator: Attacker, secret: str, arrived: bytes
+) -> None:
+    for rule in rules(app):
+        for method in methods(rule) - {"GET"}:
+            half = {"data": arrived, "environ_overrides": {"CONTENT_LENGTH": "20"}}
+            answer = operator.send(rule, method, UNKNOWN_JOB, content_type=JSON, **half)
+            assert_sound(answer, secret)
+            assert answer.status_code == 400, f"{method} {rule}"
+            assert "broke off" in answer.text
+
+
+def test_devmode_answers_to_no_other_host(app: Flask, operator: Attacker, secret: str) -> None:
+    for rule in rules(app):
+        for method in methods(rule):
+            for host in ("evil.example", "[::2]:8000", "localhost.evil.example", "[", "::1"):
+                answer = operator.send(rule, method, UNKNOWN_JOB, headers={"Host": host})
+                assert_sound(answer, secret)
+                assert answer.status_code == 400, f"{method} {rule} at {host}"
+                assert "DEVMODE_ALLOWED_HOSTS" in answer.text
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost:8000", "[::1]", "[::1]:8000", "LocalHost"]
+)
+def test_devmode_answers_to_every_name_of_this_machine(app: Flask, host: str) -> None:
+    assert app.test_client().get("/healthz", headers={"Host": host}).status_code == 200
 
 
 def test_another_method_is_refused(app: Flask, operator: Attacker, secret: str) -> None:

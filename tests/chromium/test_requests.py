@@ -1,8 +1,10 @@
 """Requests that no page of devmode would send, to a devmode served by gunicorn."""
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
@@ -35,6 +37,17 @@ def test_a_form_without_csrf_token_is_refused(server: Server) -> None:
 
 def test_a_body_that_no_form_has_is_refused(server: Server) -> None:
     assert status_of(f"{server.url}/sign-in", b"x" * 200_000) == 413
+
+
+def test_a_body_that_breaks_off_is_refused(server: Server) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        head = f"POST /sign-in HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 9\r\n\r\n"
+        connection.sendall(f"{head}name".encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 400")
+    assert "broke off" in answer
 
 
 def test_strangers_get_no_stream(server: Server) -> None:

@@ -15,7 +15,7 @@ from devmode.errors import DatabaseAway
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
 from devmode.web import eventstream, patience, stream
-from devmode.web.patience import Patience
+from devmode.web.patience import TROUBLE, Patience
 
 GUEST = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
 
@@ -26,23 +26,25 @@ class Endless(io.RawIOBase):
         return b""
 
 
-def answered(body: Any, **environ: str) -> tuple[str, list[bytes]]:
-    """Sends a body through; the application tells what it read."""
-    statuses: list[str] = []
+def arrived(body: Any, **environ: str) -> tuple[str | None, bytes]:
+    """Sends a body through; tells the trouble that it comes with, and what of it can be read."""
 
-    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
-        start("200 OK", [])
-        return [environ["wsgi.input"].read()]
+    def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        trouble = environ.get(TROUBLE)
+        return [trouble.code.encode() if trouble else b"", environ["wsgi.input"].read()]
 
-    answer = Patience(app, longest=10)(
-        {"wsgi.input": body, **environ}, lambda status, _headers: statuses.append(status)
-    )
-    return statuses[0], list(answer)
+    trouble, read = Patience(app, longest=10)({"wsgi.input": body, **environ}, None)  # type: ignore[arg-type]
+    return trouble.decode() or None, read
 
 
 @pytest.mark.parametrize("length", [{"CONTENT_LENGTH": "4"}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
 def test_a_body_is_read_before_the_application_is_called(length: dict[str, str]) -> None:
-    assert answered(io.BytesIO(b"body"), **length) == ("200 OK", [b"body"])
+    assert arrived(io.BytesIO(b"body"), **length) == (None, b"body")
+
+
+@pytest.mark.parametrize("half", [b"", b"bod"])
+def test_half_a_body_reaches_no_route(half: bytes) -> None:
+    assert arrived(io.BytesIO(half), CONTENT_LENGTH="4") == ("cut_short", b"")
 
 
 @pytest.mark.parametrize(
@@ -52,21 +54,20 @@ def test_a_body_that_is_too_long_is_read_to_its_end_and_left_to_be_refused(
     length: dict[str, str],
 ) -> None:
     long = io.BytesIO(b"x" * 100)
-    assert answered(long, **length) == ("200 OK", [b"x" * 11])
+    assert arrived(long, **length) == (None, b"x" * 11)
     assert not long.read()
 
 
 def test_a_body_without_an_end_is_refused_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "WASTED", 1 << 20)
     endless = io.BytesIO(b"x" * (2 << 20))
-    assert answered(endless, HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", [b"x" * 11])
+    assert arrived(endless, HTTP_TRANSFER_ENCODING="chunked") == (None, b"x" * 11)
     assert endless.tell() < 1.2 * (1 << 20)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "BODY_S", 0.05)
-    status, _body = answered(Endless(), CONTENT_LENGTH="5")
-    assert status.startswith("408")
+    assert arrived(Endless(), CONTENT_LENGTH="5") == ("too_slow", b"")
 
 
 def watching(visitor: Visitor, visitor_of: Callable[[str], object]) -> eventstream.EventStream:

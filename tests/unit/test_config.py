@@ -123,6 +123,27 @@ def test_lists_are_split_and_their_gaps_left_out() -> None:
     assert settings.trusted_hosts[-2:] == ["x", "y"]
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("a.example", True),
+        ("A.example:8000", True),
+        ("b.a.example", False),
+        ("c.example", True),
+        ("b.c.example:1", True),
+        ("bc.example", False),
+        ("[2001:db8::1]", True),
+        ("[2001:db8::1]:8000", True),
+        ("[2001:db8::2]", False),
+        ("", False),
+        (":8000", False),
+    ],
+)
+def test_a_site_goes_by_the_names_that_are_set(host: str, expected: bool) -> None:
+    settings = Settings(allowed_hosts="a.Example, .c.example, [2001:db8::1]")
+    assert settings.trusts(host) is expected
+
+
 @pytest.mark.parametrize("address", ["8100", "0.0.0.0:8100", "[::]:8100", "a.example:8100", "::1"])
 def test_an_internal_address_that_no_other_host_can_use_stops_the_start(
     tmp_path: Path, address: str
