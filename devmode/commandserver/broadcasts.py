@@ -84,8 +84,12 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def decode(frame: str | bytes) -> Broadcast:
-    """Decode one frame; raise `UnreadableBroadcast` when it is not a JSON object."""
+def decode(frame: bytes) -> Broadcast:
+    """Decode one frame; raise `UnreadableBroadcast` when it is not a JSON object.
+
+    Of a NUL, which no database keeps, the picture is shown.
+    """
+    frame = frame.replace(rb"\u0000", rb"\u2400")
     try:
         return _tamed(_whole.decode(frame), ours=False)
     except msgspec.ValidationError:
@@ -94,7 +98,7 @@ def decode(frame: str | bytes) -> Broadcast:
         raise UnreadableBroadcast("the command server sent something that is not JSON") from error
 
 
-def _salvage(frame: str | bytes) -> Broadcast:
+def _salvage(frame: bytes) -> Broadcast:
     """Keep what is well-formed of a message in which something is not."""
     try:
         parts = _parts.decode(frame)

@@ -53,8 +53,7 @@ class Incompatible:
 class Heard:
     """The state changed, whoever caused it."""
 
-    before: ExecutionState
-    after: ExecutionState
+    state: ExecutionState
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class Keeper:
                 if broadcast.is_status:
                     self.tell(events.LinkUp(after))
                 elif after is not before:
-                    self.tell(events.Heard(before, after))
+                    self.tell(events.Heard(after))
             case wire.Lost(trouble, incompatible):
                 self.tell(
                     events.Incompatible(trouble) if incompatible else events.LinkDown(trouble)

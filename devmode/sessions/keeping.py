@@ -3,6 +3,7 @@
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import gevent
@@ -48,7 +49,9 @@ class Keeping:
         self._links = links
         self._lease = lease
         self._keepers: dict[int, Keeper] = {}
-        self._reserving: set[int] = set()
+        self._reserving: Counter[int] = Counter()
+        """Jobs of which it is being written down that their session is to be kept here."""
+        self._lapses = 0
         self._unsettled: set[Link] = set()
         """Of which it is being found out whether they may speak."""
         self._asked: set[int] = set()
@@ -104,6 +107,7 @@ class Keeping:
 
     def let_go(self) -> None:
         """After a lapse of the lease: stop keeping what others adopted meanwhile."""
+        self._lapses += 1
         sessions = self._store.sessions()
         for job_id, keeper in tuple(self._keepers.items()):
             facts = sessions.get(job_id)
@@ -137,25 +141,32 @@ class Keeping:
         # As for everybody who clicks on the page that shows the job.
         known = link.execution if link is not None and link.is_up else None
         turn = known.turn if known else None
-        self._reserving.add(job.id)
+        lapses = self._lapses
+        self._reserving[job.id] += 1
         try:
             if not self._store.reserve(job.id, visitor.id, visitor.name, turn=turn):
                 return False
             if self.is_retiring:
                 # It became so meanwhile, and has left what it kept already.
                 self._store.orphan(job.id, term=1)
-                return True
-            try:
+            elif self._lapses == lapses:
                 begun = life.Lifecycle.opened(1, known) if known else life.Lifecycle(term=1)
-                self._keep(job, begun, term=1)
-            except JobNotRunning as error:
-                self._store.remove(job.id, 1, error.sentence)
-                raise
+                self._keep(job.id, begun, term=1)
+        except JobNotRunning as error:
+            self._store.remove(job.id, 1, error.sentence)
+            raise
         finally:
-            self._reserving.discard(job.id)
+            self._reserving -= Counter([job.id])
         return True
 
-    def _keep(self, job: Job, lifecycle: life.Lifecycle, *, term: int) -> None:
+    def _keep(self, job_id: int, lifecycle: life.Lifecycle, *, term: int) -> None:
+        """Begin to keep a session; raise `JobNotRunning`.
+
+        The job may have ended while the database was waited for.
+        """
+        job = self._registry.get(job_id)
+        if job.state is not JobState.RUNNING:
+            raise JobNotRunning("The job has ended.")
         keeper = Keeper(
             job, lifecycle, term=term, store=self._store, links=self._links, lease=self._lease
         )
@@ -173,6 +184,7 @@ class Keeping:
             keeper = self._keepers.get(facts.job_id)
             if keeper is not None:
                 self._take_attendance(keeper, facts)
+                self.job_changed(self._registry.get(facts.job_id))
         orphans = [facts for facts in sessions.values() if self._is_orphan(facts)]
         # Several processes adopt at the same time: each begins elsewhere, and all get a share.
         random.shuffle(orphans)
@@ -190,7 +202,7 @@ class Keeping:
         """Nobody keeps it, or this process should, but its keeper failed."""
         if not self._is_mine(facts):
             return not facts.is_kept
-        return facts.job_id not in self._keepers and facts.job_id not in self._reserving
+        return not self._speaks_for(facts.job_id)
 
     def _is_mine(self, facts: SessionFacts) -> bool:
         return facts.process_id == self._lease.process_id
@@ -198,17 +210,20 @@ class Keeping:
     def _adopt(self, facts: SessionFacts) -> None:
         job = self._registry.get(facts.job_id)
         out_of_reach = job.state is JobState.RUNNING and job.address is None
+        lapses = self._lapses
         if out_of_reach or not self._store.adopt(facts):
             return
         term = facts.term + 1
         metrics.ADOPTIONS.inc()
         log.info("session adopted", job=job.id, term=term, of_process=facts.process_id)
-        if job.state is JobState.RUNNING:
-            # What was only reserved has yet to open.
-            remembered = self._store.remembered(job.id) if facts.open else None
-            self._keep(job, life.Lifecycle(term, remembered), term=term)
-        else:
-            self._store.remove(job.id, term, "The job has ended.")
+        # What was only reserved has yet to open.
+        remembered = self._store.remembered(job.id) if facts.open else None
+        if self._lapses != lapses:
+            return
+        try:
+            self._keep(job.id, life.Lifecycle(term, remembered), term=term)
+        except JobNotRunning as error:
+            self._store.remove(job.id, term, error.sentence)
 
     def _take_attendance(self, keeper: Keeper, facts: SessionFacts) -> None:
         attended = facts.tabs > 0 or not keeper.is_paused
@@ -266,7 +281,7 @@ class Keeping:
             link.hush()
 
     def _speaks_for(self, job_id: int) -> bool:
-        return job_id in self._keepers or job_id in self._reserving
+        return job_id in self._keepers or self._reserving[job_id] > 0
 
     # What others ask of the keepers here
 

@@ -108,11 +108,10 @@ class Lifecycle:
                 return self._link_down(trouble)
             case Incompatible(trouble):
                 return self._end(trouble, IncompatibleCommandServer(trouble))
-            case Heard(before, after):
-                return self._heard(before, after)
+            case Heard(state):
+                return self._now(state)
             case Confirmed(number, state):
-                self.state = state
-                return self._answered(number, None)
+                return [*self._now(state), *self._answered(number, None)]
             case Failed(number, error):
                 return self._answered(number, error)
             case Expired(request_id):
@@ -162,9 +161,10 @@ class Lifecycle:
             CommandServerUnreachable(f"The command server can't be reached. {self._trouble}"),
         )
 
-    def _heard(self, before: ExecutionState, after: ExecutionState) -> list[Effect]:
-        self.state = after
-        return self._what_happened(before, after)
+    def _now(self, state: ExecutionState) -> list[Effect]:
+        """Take a state, and what was not told of the way to it."""
+        before, self.state = self.state, state
+        return self._what_happened(before, state)
 
     def _what_happened(self, before: ExecutionState, after: ExecutionState) -> list[Effect]:
         effects: list[Effect] = []

@@ -19,7 +19,8 @@ from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.simulator import Simulator
-from devmode.jobs.job import Job
+from devmode.errors import JobNotRunning
+from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
@@ -55,6 +56,7 @@ class Process:
 
     path: Path
     store: ToldStore
+    registry: Registry
     keeping: Keeping
     links: Links
     simulator: Simulator
@@ -75,6 +77,12 @@ class Process:
         listening.link.say(SetPauseOnNextCommand(on=True), "pause")
         until(lambda: listening.link.execution.pause, "a pause")
         return listening
+
+    def end_job(self) -> None:
+        """Has isotovideo end, which the registry finds out at once."""
+        Path("os-autoinst.pid").unlink()
+        self.registry.scan()
+        assert self.registry.get(self.job.id).state is JobState.ENDED
 
     def end_while(self, begin: "gevent.Greenlet[..., object]") -> None:
         """Ends the process between the beginning and the commit of what `begin` writes."""
@@ -118,7 +126,8 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     (job,) = registry.running()
     links = Links(0)
     keeping = Keeping(registry, store, links, notices, lease)
-    yield Process(path, store, keeping, links, simulator, job)
+    registry.listen(keeping.job_changed)
+    yield Process(path, store, registry, keeping, links, simulator, job)
     simulator.terminate()
     engine.dispose()
 
@@ -182,3 +191,48 @@ def test_a_link_that_went_down_meanwhile_is_told_and_costs_nobody_control(
     )
     assert kinds == {"connection_lost"}
     assert process.facts().open
+
+
+def afterwards(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, do: Any) -> None:
+    """Has something happen after the database has done what `name` asks for, before it answers."""
+    method = getattr(store, name)
+
+    def done(*what: Any, **how: Any) -> Any:
+        answer = method(*what, **how)
+        do()
+        return answer
+
+    monkeypatch.setattr(store, name, done)
+
+
+def test_a_job_that_ends_while_it_is_reserved_keeps_no_session(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.pauses()
+    afterwards(monkeypatch, process.store, "reserve", process.end_job)
+    with pytest.raises(JobNotRunning):
+        process.keeping.reserve(process.job, OLIVIA)
+    assert process.store.session_of(process.job.id) is None
+
+
+def test_a_job_that_ends_while_its_session_is_adopted_keeps_none(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.store.reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper=NOBODY, turn=1)
+    afterwards(monkeypatch, process.store, "remembered", process.end_job)
+    gevent.spawn(process.keeping.run)
+    until(lambda: process.store.session_of(process.job.id) is None, "the session to end")
+
+
+def test_a_session_that_others_adopt_before_it_is_known_to_be_reserved_is_theirs(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lapse() -> None:
+        facts = process.facts()
+        process.store.orphan(facts.job_id, facts.term)
+        process.keeping.let_go()
+
+    process.pauses()
+    afterwards(monkeypatch, process.store, "reserve", lapse)
+    process.keeping.reserve(process.job, OLIVIA)
+    assert process.keeping.count() == 0

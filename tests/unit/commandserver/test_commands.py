@@ -97,8 +97,8 @@ def test_values_are_limited() -> None:
     ],
 )
 def test_a_command_is_confirmed_by_its_own_broadcast_alone(command: Command, answer: str) -> None:
-    assert command.confirmed_by(decode(answer))
-    assert not command.confirmed_by(decode('{"ret": 1}'))
+    assert command.confirmed_by(decode(answer.encode()))
+    assert not command.confirmed_by(decode(b'{"ret": 1}'))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from devmode.commandserver.conversation import (
     Send,
 )
 
-STATUS = decode('{"running": null, "devel_mode_major_version": 1}')
-RESUMED = decode('{"resume_test_execution": null}')
-FLAG = decode('{"set_pause_on_next_command": 1}')
-NEWS = decode('{"current_api_function": "send_key"}')
+STATUS = decode(b'{"running": null, "devel_mode_major_version": 1}')
+RESUMED = decode(b'{"resume_test_execution": null}')
+FLAG = decode(b'{"set_pause_on_next_command": 1}')
+NEWS = decode(b'{"current_api_function": "send_key"}')
 
 
 def connected() -> Conversation:

@@ -24,7 +24,7 @@ STATUS = {
 def after(*bags: dict[str, Any]) -> ExecutionState:
     state = ExecutionState()
     for bag in bags:
-        state = state.apply(decode(json.dumps(bag)))
+        state = state.apply(decode(json.dumps(bag).encode()))
     return state
 
 

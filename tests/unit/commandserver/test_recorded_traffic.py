@@ -16,7 +16,9 @@ def broadcasts(recording: str | Path) -> list[Broadcast]:
     path = RECORDINGS[0].parent / f"{recording}.jsonl" if isinstance(recording, str) else recording
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [
-        decode(json.dumps(line["msg"])) for line in lines if line["dir"] == "recv" and "msg" in line
+        decode(json.dumps(line["msg"]).encode())
+        for line in lines
+        if line["dir"] == "recv" and "msg" in line
     ]
 
 
