@@ -69,6 +69,8 @@ class Keeper:
         self._links = links
         self._lease = lease
         self._mailbox: Queue[events.Event | Look] = Queue()
+        self._begun: set[int] = set()
+        """The requests that were taken and not settled yet."""
         self._is_behind = False
         self._abandoned = False
         self._listening = links.listen(job, self._hear)
@@ -151,9 +153,13 @@ class Keeper:
         event = self._mailbox.get()
         if not isinstance(event, Look):
             return [event]
-        requests = self._store.requests
+        taken = self._insist(self._take)
+        self._begun |= {request.id for request in taken}
+        return list(taken)
+
+    def _take(self) -> list[events.Request]:
         process_id = self._lease.process_id
-        return list(self._insist(lambda: requests.take(self.job.id, self.term, process_id)))
+        return self._store.requests.take(self.job.id, self.term, process_id, self._begun)
 
     def _carry_out(self, effect: events.Effect) -> None:
         if self._abandoned:
@@ -172,8 +178,10 @@ class Keeper:
                 code = error.code if error else None
                 text = error.sentence if error else sentence
                 self._store.requests.answer(request_id, code, text)
+                self._begun.discard(request_id)
             case events.PutBack(request_id):
                 self._store.requests.put_back(request_id)
+                self._begun.discard(request_id)
             case events.Record():
                 self._store.record_seen(self.job.id, self.term, effect)
             case events.Orphan():

@@ -4,9 +4,10 @@ A request is taken once, hence sent at most once. Whoever asked may stop waiting
 taken by then is withdrawn, and what nobody withdrew in time is refused, never sent late.
 """
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
@@ -50,7 +51,10 @@ _WAITING = (
     .join(DeveloperSession, DeveloperSession.job_id == SessionCommand.job_id)
     .where(
         SessionCommand.job_id == bindparam("job_id"),
-        SessionCommand.state == "waiting",
+        or_(
+            SessionCommand.state == "waiting",
+            and_(SessionCommand.state == "taken", SessionCommand.term == bindparam("term")),
+        ),
         DeveloperSession.term == bindparam("term"),
         DeveloperSession.process_id == bindparam("process_id"),
     )
@@ -106,16 +110,21 @@ class Requests:
         with self._database.read() as connection:
             return bool(connection.scalar(_ANY_WAITING, {"job_id": job_id}))
 
-    def take(self, job_id: int, term: int, process_id: str) -> list[Request]:
+    def take(
+        self, job_id: int, term: int, process_id: str, begun: Collection[int] = ()
+    ) -> list[Request]:
         """Take every command that waits for the keeper of a job, once.
 
-        Nothing is taken by who keeps the job no more; what its developer has stopped waiting for,
-        or that was asked by somebody who controls the job no more, is refused.
+        One that is taken, but not among those that the keeper has `begun`, it never got: the
+        database went away before it had answered. Nothing is taken by who keeps the job no more;
+        what its developer has stopped waiting for, or that was asked by somebody who controls the
+        job no more, is refused.
         """
         waiting = {"job_id": job_id, "term": term, "process_id": process_id}
         taken = []
         with self._database.write() as session:
-            for command in session.connection().execute(_WAITING, waiting).all():
+            found = session.connection().execute(_WAITING, waiting).all()
+            for command in (one for one in found if one.id not in begun):
                 this = SessionCommand.id == command.id
                 if not command.is_of_the_owner:
                     self._refuse(session, NotSessionOwner(NOT_OWNER), this)
@@ -172,7 +181,7 @@ class Requests:
             session, ended, SessionCommand.job_id == job_id, SessionCommand.state == "waiting"
         )
         old = SessionCommand.asked_at < now() - REMEMBERED_S
-        session.execute(delete(SessionCommand).where(SessionCommand.state == "done", old))
+        session.execute(delete(SessionCommand).where(old))
 
     def _refuse(self, session: Session, error: DevmodeError, *which: Any) -> None:
         self._settle(session, error.code, error.sentence, *which)

@@ -19,7 +19,7 @@ from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.simulator import Simulator
-from devmode.errors import JobNotRunning
+from devmode.errors import DatabaseAway, JobNotRunning
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
@@ -193,16 +193,16 @@ def test_a_link_that_went_down_meanwhile_is_told_and_costs_nobody_control(
     assert process.facts().open
 
 
-def afterwards(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, do: Any) -> None:
+def afterwards(monkeypatch: pytest.MonkeyPatch, of: object, name: str, do: Any) -> None:
     """Has something happen after the database has done what `name` asks for, before it answers."""
-    method = getattr(store, name)
+    method = getattr(of, name)
 
     def done(*what: Any, **how: Any) -> Any:
         answer = method(*what, **how)
         do()
         return answer
 
-    monkeypatch.setattr(store, name, done)
+    monkeypatch.setattr(of, name, done)
 
 
 def test_a_job_that_ends_while_it_is_reserved_keeps_no_session(
@@ -236,3 +236,24 @@ def test_a_session_that_others_adopt_before_it_is_known_to_be_reserved_is_theirs
     afterwards(monkeypatch, process.store, "reserve", lapse)
     process.keeping.reserve(process.job, OLIVIA)
     assert process.keeping.count() == 0
+
+
+def test_a_command_is_begun_though_the_database_went_away_before_it_told_that_it_is_taken(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_away() -> None:
+        if not gone:
+            gone.append(True)
+            raise DatabaseAway("away")
+
+    gone: list[bool] = []
+    process.pauses()
+    process.keeping.reserve(process.job, OLIVIA)
+    requests = process.store.requests
+    afterwards(monkeypatch, requests, "take", go_away)
+    number = requests.ask(process.job.id, OLIVIA.id, "resume", {}, None)
+    process.keeping.keeper_of(process.job.id).look_for_requests()  # type: ignore[union-attr]
+    until(lambda: requests.outcome(number), "the outcome")
+    assert requests.outcome(number) == (None, "The test goes on.")
+    assert gone
+    assert [c["cmd"] for c in process.simulator.received].count("resume_test_execution") == 1
