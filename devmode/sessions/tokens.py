@@ -116,13 +116,13 @@ class Tokens:
 
     def visitor(self, secret: str) -> Visitor | None:
         """Return for whom this token acts and note its use; None when it is not valid."""
-        found = self.visitor_of(_token_id(secret))
-        if found is not None:
-            self._note_use(found.login_id)
-        return found
+        return self.visitor_of(_token_id(secret))
 
     def visitor_of(self, token_id: str) -> Visitor | None:
-        """Return for whom the token of this id acts, None when it is not valid any more."""
+        """Return for whom the token of this id acts and note its use, as by a stream that goes on.
+
+        None when it is not valid any more.
+        """
         query = (
             select(User.id, User.name, ApiToken.role)
             .join(User, User.id == ApiToken.user_id)
@@ -134,7 +134,10 @@ class Tokens:
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return Visitor(row.id, row.name, Role(row.role), token_id) if row else None
+        if row is None:
+            return None
+        self._note_use(token_id)
+        return Visitor(row.id, row.name, Role(row.role), token_id)
 
     def _note_use(self, token_id: str) -> None:
         noted = self._use_noted.get(token_id)

@@ -1,10 +1,14 @@
 """Plays one simulated job after the other in a pool directory, until SIGTERM."""
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +69,28 @@ def main() -> None:
     directory = parser.parse_args().pool
     directory.mkdir(parents=True, exist_ok=True)
     os.chdir(directory)
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            _play_beside()
+            time.sleep(BETWEEN_JOBS_S)
+
+
+def _play_beside() -> None:
+    """Play a job in a process of its own, as isotovideo is one: who cancels a job ends that."""
+    player = multiprocessing.get_context("fork").Process(target=_play)
+    player.start()
+    try:
+        player.join()
+    finally:
+        player.terminate()
+        player.join()
+
+
+def _play() -> None:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopped.set)
-    while not stopped.is_set():
-        _play(stopped)
-        stopped.wait(BETWEEN_JOBS_S)
-
-
-def _play(stopped: Event) -> None:
     simulator = Simulator()
     pool = Pool()
     simulator.job.progress = pool

@@ -112,3 +112,15 @@ def test_the_last_use_is_noted_once_a_minute(
     later = only(tokens).last_used_at
     assert later is not None
     assert later > first
+
+
+def test_a_stream_that_goes_on_is_a_use(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = tokens.visitor(tokens.create("olivia", Role.OPERATOR, None))
+    assert visitor is not None
+    opened = only(tokens).last_used_at
+    assert opened is not None
+    monkeypatch.setattr(tokens_module, "USE_NOTED_EVERY_S", 0.0)
+    tokens.visitor_of(visitor.login_id)
+    later = only(tokens).last_used_at
+    assert later is not None
+    assert later > opened
