@@ -19,6 +19,8 @@ Measure = Callable[[], Figures]
 
 WARM_UP_S = 1.0
 SETTLED_S = 2.0
+LEFT_S = 15.0
+"""Links linger for ten seconds after the last viewer (`DEVMODE_LINK_LINGER_S`)."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def changes(kind: str, jobs: int, viewers: int, per_second: float, seconds: floa
             "p50 ms": median(delays),
             "p99 ms": quantiles(delays, n=100)[98],
             "floor p50 ms": median(floor),
+            "p50 to floor": median(delays) / median(floor),
             "delivered": len(delays) / (per_second * seconds * viewers),
             "delivered/s": len(delays) / seconds,
             "CPU ms/1000": cpu_s / len(delays) * 1e6,
@@ -132,7 +135,7 @@ def pages(count: int) -> Figures:
 
 
 def memory(jobs: int) -> Figures:
-    """Measure what a job with one viewer and its link to the command server keep, in kB of PSS."""
+    """Measure what a job with a viewer and its link keep, and what is left of it, in kB of PSS."""
     with stage(jobs) as on:
         # What the first viewers make the process learn is no cost of the later ones.
         first = replace(on, jobs=on.jobs[:1])
@@ -145,7 +148,10 @@ def memory(jobs: int) -> Figures:
         on.burst("status", jobs, 4.0)
         held = on.gunicorn.memory_kb()
         on.viewers.ask({"close": True})
-        return {"start kB": before, "kB per job": (held - before) / jobs}
+        time.sleep(LEFT_S)
+        left = on.gunicorn.memory_kb()
+        per_job = {"kB per job": (held - before) / jobs, "kB left per job": (left - before) / jobs}
+        return {"start kB": before} | per_job
 
 
 def _changes(kind: str, jobs: int, viewers: int, per_second: float) -> tuple[str, Measure]:

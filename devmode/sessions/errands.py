@@ -102,5 +102,5 @@ def _reason(reason: str) -> str:
     """Return a reason as the end of a sentence."""
     words = " ".join(reason.split())
     if len(words) > LONGEST_REASON or not words.isprintable():
-        raise InvalidCommand(f"A reason has up to {LONGEST_REASON} characters.")
+        raise InvalidCommand(f"A reason has up to {LONGEST_REASON} printable characters.")
     return f": {words.rstrip('.')}" if words else ""

@@ -41,6 +41,8 @@ ORPHANED = "orphaned"
 """Topic: the session of this job was left to whoever adopts it."""
 NOBODY = ""
 """Keeps a session that was left: no process has this name."""
+RACES = 3
+"""How often somebody tries to take control whom others who have let go again were before."""
 NEWEST = 50
 """How many events of a job are shown beside it."""
 
@@ -239,26 +241,31 @@ class Store:
         is up, in this `turn`. Raises `SessionLocked`, naming the owner. The primary key decides
         the race.
         """
+        reserved = {
+            "job_id": job_id,
+            "user_id": user_id,
+            "process_id": self._lease.process_id if keeper is None else keeper,
+            "open": turn is not None,
+            "turn": turn or 0,
+        }
+        for _race in range(RACES):
+            if self._wins(reserved, name):
+                return True
+            facts = self.session_of(job_id)
+            if facts is not None and facts.user_id == user_id:
+                return False
+            if facts is not None:
+                sentence = f"{facts.developer} controls this job. You can ask for control."
+                raise SessionLocked(sentence)
+        raise SessionLocked("Others took control of this job and let go just now. Try again.")
+
+    def _wins(self, reserved: dict[str, Any], name: str) -> bool:
         try:
             with self._database.write() as session:
-                reserved = {
-                    "job_id": job_id,
-                    "user_id": user_id,
-                    "process_id": self._lease.process_id if keeper is None else keeper,
-                    "open": turn is not None,
-                    "turn": turn or 0,
-                }
                 session.connection().execute(_RESERVE, reserved)
-                self._add_event(session, job_id, "started", "Took control.", name)
+                self._add_event(session, reserved["job_id"], "started", "Took control.", name)
         except IntegrityError:
-            facts = self.session_of(job_id)
-            if facts is None:
-                return self.reserve(job_id, user_id, name, keeper=keeper, turn=turn)
-            if facts.user_id == user_id:
-                return False
-            raise SessionLocked(
-                f"{facts.developer} controls this job. You can ask for control."
-            ) from None
+            return False
         return True
 
     def opened(self, job_id: int, term: int, turn: int) -> None:

@@ -19,7 +19,7 @@ from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.simulator import Simulator
-from devmode.errors import DatabaseAway, JobNotRunning
+from devmode.errors import DatabaseAway, JobNotRunning, SessionLocked
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
@@ -257,3 +257,9 @@ def test_a_command_is_begun_though_the_database_went_away_before_it_told_that_it
     assert requests.outcome(number) == (None, "The test goes on.")
     assert gone
     assert [c["cmd"] for c in process.simulator.received].count("resume_test_execution") == 1
+
+
+def test_who_can_never_take_control_is_told_so(process: Process) -> None:
+    nobody = 99
+    with pytest.raises(SessionLocked, match="Try again"):
+        process.store.reserve(process.job.id, nobody, "nobody")
