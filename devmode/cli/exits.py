@@ -14,6 +14,7 @@ COMMAND_SERVER = 7
 UNREACHABLE = 8
 TIMED_OUT = 9
 INTERRUPTED = 130
+UNREAD = 141
 
 MEANINGS = {
     0: "done; for “wait”: what was waited for is true",
@@ -27,6 +28,7 @@ MEANINGS = {
     UNREACHABLE: "devmode, its database, or the openQA of the job, can't be reached",
     TIMED_OUT: "the time given with --timeout is up",
     INTERRUPTED: "Ctrl-C",
+    UNREAD: "what read the output, “head” say, has ended",
 }
 
 _BY_ERROR: dict[type[DevmodeError], int] = {

@@ -11,7 +11,7 @@ import msgspec
 from devmode import schemas
 from devmode.cli import words
 from devmode.cli.client import Deadline
-from devmode.cli.exits import COMMAND_SERVER, INTERRUPTED, JOB_ENDED, Failure
+from devmode.cli.exits import COMMAND_SERVER, JOB_ENDED, Failure
 from devmode.cli.jobs import client, find, job_argument, json_option
 
 ERASE_LINE = "\r\x1b[2K"
@@ -69,8 +69,6 @@ def watch(job: str, *, as_json: bool) -> None:
             show(snapshot)
             if snapshot.state == "ended":
                 break
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     finally:
         if live:
             click.echo()

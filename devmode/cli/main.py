@@ -1,12 +1,15 @@
 """`devmode`: where its commands are put together."""
 
 import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
 
-from devmode.cli.exits import table
+from devmode.cli.exits import FAILED, INTERRUPTED, UNREAD, Failure, Refused, table
+from devmode.errors import DevmodeError
 
 COMMANDS = {
     "serve": "local:serve",
@@ -51,6 +54,23 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"devmode.cli.{module}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group`; ends in every case as the exit codes say."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # The line that the terminal shows ^C in.
+            click.echo(err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            _drop_output()
+            sys.exit(UNREAD)
+        except OSError as error:
+            _drop_output()
+            raise Failure(f"This machine did not do it: {error}", FAILED) from error
+        except DevmodeError as error:
+            raise Refused(error.code, error.sentence) from error
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Add the exit codes."""
         formatter.write(f"\nExit codes:\n{table()}\n")
@@ -93,3 +113,8 @@ def completion(shell: str) -> None:
     # click.Choice lets no other shell pass.
     assert kind is not None  # noqa: S101
     click.echo(kind(main, {}, "devmode", "_DEVMODE_COMPLETE").source())
+
+
+def _drop_output() -> None:
+    """Throw away what can't be written: Python would try it again in the end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
