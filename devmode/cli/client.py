@@ -4,6 +4,7 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -11,46 +12,73 @@ import msgspec
 
 from devmode import schemas
 from devmode.cli.access import Access
+from devmode.cli.deadlines import Deadline
 from devmode.cli.events import ServerEvent, parse
-from devmode.cli.exits import FAILED, TIMED_OUT, UNREACHABLE, Failure, Refused, Unreachable
+from devmode.cli.exits import FAILED, UNREACHABLE, Failure, Refused, Unreachable
 
 ANSWER_S = 40.0
 """Longer than devmode lets any request wait for a command server."""
+LEAST_S = 0.5
+"""What a server gets for an answer although the time is up: no time at all asks once."""
 SILENCE_S = 30.0
 """A stream says something every ten seconds."""
 RETRY_S = 1.0
 GONE_S = 60.0
 """How long a server may be away, to be restarted say, before one stops trying."""
-BETWEEN = (502, 503, 504)
-"""What a proxy answers while the server behind it is away."""
+BETWEEN = (429, 502, 503, 504)
+"""What a proxy answers while the server behind it is away, or while it has enough to do itself."""
 
 Type = TypeVar("Type")
 
 
-class Deadline:
-    """Until when something may take; with `seconds` None for ever."""
+class Onlooker:
+    """Is told how it goes with the way to the server; this one keeps it to itself."""
 
-    def __init__(self, seconds: float | None) -> None:
-        """Start to count."""
-        self._until = None if seconds is None else time.monotonic() + seconds
+    def lost(self) -> None:
+        """Hear that the server is away and is tried again."""
 
-    def left_s(self) -> float:
-        """Return how much time is left, at least 0."""
-        return float("inf") if self._until is None else max(0.0, self._until - time.monotonic())
+    def back(self) -> None:
+        """Hear that it is there again."""
 
-    def check(self) -> None:
-        """Raise `Failure` when the time is up."""
-        if self.left_s() == 0.0:
-            raise Failure("The time is up.", TIMED_OUT)
+
+NOBODY = Onlooker()
+
+
+class Absence:
+    """A server that is away, or not."""
+
+    def __init__(self, onlooker: Onlooker) -> None:
+        """Tell `onlooker` of its beginning and its end."""
+        self._onlooker = onlooker
+        self._since: float | None = None
+
+    def bear(self, failure: Failure) -> None:
+        """Let it begin or last; raise `failure` when it lasts for too long."""
+        if self._since is None:
+            self._since = time.monotonic()
+            self._onlooker.lost()
+        if time.monotonic() - self._since > GONE_S:
+            raise failure
+
+    def end(self) -> None:
+        """Let it end, if there is one."""
+        if self._since is not None:
+            self._since = None
+            self._onlooker.back()
 
 
 class Client:
-    """One server, one token."""
+    """One server, one token, and until when it may take."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, deadline: Deadline | None = None) -> None:
         """Connect to nothing yet."""
         self._access = access
         self._url = urlsplit(access.url)
+        self._deadline = deadline or Deadline(None)
+
+    def within(self, seconds: float | None) -> "Client":
+        """Return a client of the same server for which time is up after `seconds` from now."""
+        return Client(self._access, Deadline(seconds))
 
     def jobs(self) -> tuple[schemas.Job, ...]:
         """Return the jobs that the server lists."""
@@ -70,61 +98,67 @@ class Client:
         """Have something done about a job; raise `Refused`."""
         return self._ask(method, f"/jobs/{job_id}/{path}", schemas.Answer, body)
 
-    def follow(self, job_id: int, deadline: Deadline) -> Iterator[schemas.Job]:
+    def follow(self, job_id: int, onlooker: Onlooker = NOBODY) -> Iterator[schemas.Job]:
         """Yield a job now and at each change, also across restarts of the server.
 
         Raises `Refused`, `Unreachable`, and `Failure` when the time is up.
         """
-        last_id, lost_at = "", 0.0
+        last_id, absence = "", Absence(onlooker)
         while True:
+            pause_s = RETRY_S
             try:
-                for event in self._events(job_id, last_id, deadline):
-                    last_id, lost_at = event.id, 0.0
+                for event in self._events(job_id, last_id):
+                    absence.end()
+                    last_id = event.id
                     if event.name == "message":
                         yield _decode(event.data.encode(), schemas.Job)
             except Failure as failure:
-                lost_at = lost_at or time.monotonic()
-                is_gone = time.monotonic() - lost_at > GONE_S or not last_id
-                if failure.exit_code != UNREACHABLE or is_gone:
+                was_there = last_id or failure.retry_after_s
+                if failure.exit_code != UNREACHABLE or not was_there:
                     raise
-            deadline.check()
-            time.sleep(min(RETRY_S, deadline.left_s()))
+                absence.bear(failure)
+                pause_s = min(failure.retry_after_s or RETRY_S, GONE_S)
+            self._deadline.check()
+            time.sleep(min(pause_s, self._deadline.left_s()))
 
-    def _events(self, job_id: int, last_id: str, deadline: Deadline) -> Iterator[ServerEvent]:
+    def _events(self, job_id: int, last_id: str) -> Iterator[ServerEvent]:
         """Yield “open” when the stream is there, then what it tells until it ends."""
         headers = {"Last-Event-ID": last_id} if last_id else {}
-        connection = self._connection(min(ANSWER_S, deadline.left_s() or RETRY_S))
-        try:
-            connection.connect()
+        with self._connected() as connection:
             # http.client lets go of it as soon as the answer has begun.
             wire = connection.sock
             answer = self._send(connection, "GET", f"/jobs/{job_id}/events", None, headers)
             yield ServerEvent("open", "", last_id)
-            yield from parse(_lines(wire, answer, deadline), last_id)
-        except (OSError, http.client.HTTPException) as error:
-            deadline.check()
-            raise self._unreachable(error) from error
-        finally:
-            connection.close()
+            yield from parse(self._lines(wire, answer), last_id)
 
     def _ask(
         self, method: str, path: str, kind: type[Type], body: dict[str, Any] | None = None
     ) -> Type:
-        connection = self._connection(ANSWER_S)
-        try:
+        with self._connected() as connection:
             return _decode(self._send(connection, method, path, body, {}).read(), kind)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from error
-        finally:
-            connection.close()
 
-    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+    @contextmanager
+    def _connected(self) -> Iterator[http.client.HTTPConnection]:
+        """Connect; raise `Unreachable`, also later, or `Failure` when the time is up."""
         kind = (
             http.client.HTTPSConnection
             if self._url.scheme == "https"
             else http.client.HTTPConnection
         )
-        return kind(self._url.hostname or "", self._url.port, timeout=timeout_s)
+        connection = kind(self._url.hostname or "", self._url.port, timeout=self._patience_s())
+        try:
+            connection.connect()
+            connection.sock.settimeout(self._patience_s())
+            yield connection
+        except (OSError, http.client.HTTPException) as error:
+            self._deadline.check()
+            unreachable = f"devmode can't be reached at {self._access.url}: {error}"
+            raise Unreachable(unreachable) from error
+        finally:
+            connection.close()
+
+    def _patience_s(self) -> float:
+        return max(LEAST_S, min(ANSWER_S, self._deadline.left_s()))
 
     def _send(
         self,
@@ -142,23 +176,17 @@ class Client:
         connection.request(method, f"{self._url.path}/api/v1{path}", encoded, headers)
         answer = connection.getresponse()
         if answer.status != http.HTTPStatus.OK:
-            raise _refusal(answer.status, answer.read())
+            raise _refusal(answer)
         return answer
 
-    def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"devmode can't be reached at {self._access.url}: {error}")
-
-
-def _lines(
-    wire: socket.socket, answer: http.client.HTTPResponse, deadline: Deadline
-) -> Iterator[bytes]:
-    while True:
-        deadline.check()
-        wire.settimeout(min(SILENCE_S, deadline.left_s()) or RETRY_S)
-        line = answer.readline()
-        if not line:
-            return
-        yield line
+    def _lines(self, wire: socket.socket, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        while True:
+            self._deadline.check()
+            wire.settimeout(min(SILENCE_S, self._deadline.left_s()) or RETRY_S)
+            line = answer.readline()
+            if not line:
+                return
+            yield line
 
 
 def _decode(text: bytes, kind: type[Type]) -> Type:
@@ -168,11 +196,15 @@ def _decode(text: bytes, kind: type[Type]) -> Type:
         raise Failure(f"The server speaks another version of the API: {error}", FAILED) from error
 
 
-def _refusal(status: int, body: bytes) -> Failure:
+def _refusal(answer: http.client.HTTPResponse) -> Failure:
+    told = answer.headers.get("Retry-After", "")
+    # The other form of it, a date, is nothing that devmode says.
+    retry_after_s = float(told) if told.isascii() and told.isdigit() else None
     try:
-        problem = msgspec.json.decode(body, type=schemas.Problem)
+        problem = msgspec.json.decode(answer.read(), type=schemas.Problem)
     except msgspec.DecodeError:
-        if status in BETWEEN:
-            return Unreachable(f"devmode can't be reached: HTTP status {status}.")
-        return Failure(f"What answers is no devmode: HTTP status {status}.", FAILED)
-    return Refused(problem.code, problem.detail)
+        sentence = f"HTTP status {answer.status}."
+        if answer.status in BETWEEN:
+            return Unreachable(f"devmode can't be reached: {sentence}", retry_after_s)
+        return Failure(f"What answers is no devmode: {sentence}", FAILED)
+    return Refused(problem.code, problem.detail, retry_after_s)

@@ -25,7 +25,7 @@ MEANINGS = {
     NOT_PERMITTED: "no valid token, not the role for this, or not in control of the job",
     STATE_CHANGED: "somebody else controls the job, or it is not in a state for this",
     COMMAND_SERVER: "the job's command server can't be reached or did not confirm",
-    UNREACHABLE: "devmode, its database, or the openQA of the job, can't be reached",
+    UNREACHABLE: "devmode, its database or the job's openQA can't be reached, or has no room now",
     TIMED_OUT: "the time given with --timeout is up",
     INTERRUPTED: "Ctrl-C",
     UNREAD: "what read the output, “head” say, has ended",
@@ -45,35 +45,41 @@ _BY_ERROR: dict[type[DevmodeError], int] = {
     errors.OutcomeUnknown: COMMAND_SERVER,
     errors.DatabaseAway: UNREACHABLE,
     errors.OpenqaAway: UNREACHABLE,
+    errors.Overloaded: UNREACHABLE,
+    errors.TooMany: UNREACHABLE,
     errors.OpenqaRefused: NOT_PERMITTED,
 }
 _BY_CODE = {error.code: exit_code for error, exit_code in _BY_ERROR.items()}
 
 
 class Failure(click.ClickException):
-    """A sentence on standard error, and an exit code."""
+    """A sentence on standard error, and an exit code.
 
-    def __init__(self, sentence: str, exit_code: int) -> None:
+    `retry_after_s` is when it is worth another try, in seconds, where the server says so.
+    """
+
+    def __init__(self, sentence: str, exit_code: int, retry_after_s: float | None = None) -> None:
         """End the command with both."""
         super().__init__(sentence)
         self.exit_code = exit_code  # type: ignore[misc] # click looks at the instance
+        self.retry_after_s = retry_after_s
 
 
 class Refused(Failure):
     """The server said no, with a `code` of `devmode.errors`."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, retry_after_s: float | None = None) -> None:
         """End the command with what the server said."""
-        super().__init__(sentence, _BY_CODE.get(code, FAILED))
+        super().__init__(sentence, _BY_CODE.get(code, FAILED), retry_after_s)
         self.code = code
 
 
 class Unreachable(Failure):
     """There is no server at the address, or it went away."""
 
-    def __init__(self, sentence: str) -> None:
-        """End the command with a sentence that names the address."""
-        super().__init__(sentence, UNREACHABLE)
+    def __init__(self, sentence: str, retry_after_s: float | None = None) -> None:
+        """End the command with a sentence that says what is there instead."""
+        super().__init__(sentence, UNREACHABLE, retry_after_s)
 
 
 def table() -> str:

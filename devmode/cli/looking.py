@@ -1,20 +1,17 @@
 """The commands that only look: jobs, status, watch, wait, doctor."""
 
-import shutil
 import sys
-import time
 from collections.abc import Callable
+from itertools import chain
 
 import click
-import msgspec
 
 from devmode import schemas
 from devmode.cli import words
-from devmode.cli.client import Deadline
+from devmode.cli.deadlines import Seconds
 from devmode.cli.exits import COMMAND_SERVER, JOB_ENDED, Failure
 from devmode.cli.jobs import client, find, job_argument, json_option
-
-ERASE_LINE = "\r\x1b[2K"
+from devmode.cli.showing import Display, JsonLines, Lines, LiveLine, print_json
 
 Condition = Callable[[schemas.Job], bool]
 
@@ -28,7 +25,7 @@ def jobs(*, as_json: bool) -> None:
     """
     listed = client().jobs()
     if as_json:
-        _print_json(schemas.Jobs(jobs=listed))
+        print_json(schemas.Jobs(jobs=listed))
         return
     for job in listed:
         click.echo(words.table_line(job))
@@ -41,7 +38,7 @@ def status(job: str, *, as_json: bool) -> None:
     """Show a job: its state, its pause settings, its schedule."""
     found = find(client(), job)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         click.echo(words.details(found))
 
@@ -62,16 +59,14 @@ def watch(job: str, *, as_json: bool) -> None:
     """
     server = client()
     found = find(server, job)
-    live = sys.stdout.isatty() and not as_json
-    show = _print_json if as_json else _print_live if live else _print_changes()
+    display = _display(as_json=as_json)
     try:
-        for snapshot in server.follow(found.id, Deadline(None)):
-            show(snapshot)
+        for snapshot in server.follow(found.id, display):
+            display.show(snapshot)
             if snapshot.state == "ended":
                 break
     finally:
-        if live:
-            click.echo()
+        display.close()
 
 
 @click.command()
@@ -90,7 +85,7 @@ def doctor(job: str, *, as_json: bool) -> None:
     server = client()
     examination = server.examine(find(server, job).id)
     if as_json:
-        _print_json(examination)
+        print_json(examination)
     else:
         for finding in examination.findings:
             click.echo(words.finding(finding))
@@ -120,7 +115,7 @@ class Until(click.ParamType[Condition]):
 @click.command()
 @job_argument
 @click.option("--until", type=Until(), required=True, help="What to wait for.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds to wait.")
+@click.option("--timeout", type=Seconds(), metavar="S", help="Seconds to wait; 0 looks once.")
 def wait(job: str, until: Condition, timeout: float | None) -> None:
     """Wait until a job is paused, has ended, or is in a module.
 
@@ -131,8 +126,9 @@ def wait(job: str, until: Condition, timeout: float | None) -> None:
       devmode wait 17 --until paused --timeout 600 && devmode step 17
       devmode wait sle-textmode --until module=console-shutdown
     """
-    server, deadline = client(), Deadline(timeout)
-    for snapshot in server.follow(find(server, job).id, deadline):
+    server = client().within(timeout)
+    found = find(server, job)
+    for snapshot in chain([found], server.follow(found.id)):
         if until(snapshot):
             click.echo(words.coloured(snapshot, words.headline(snapshot)))
             return
@@ -148,23 +144,7 @@ def _is_in(job: schemas.Job, module: str) -> bool:
     )
 
 
-def _print_json(thing: msgspec.Struct) -> None:
-    click.echo(msgspec.json.encode(thing))
-
-
-def _print_live(job: schemas.Job) -> None:
-    line = words.headline(job)[: shutil.get_terminal_size().columns - 1]
-    click.echo(ERASE_LINE + words.coloured(job, line), nl=False)
-
-
-def _print_changes() -> Callable[[schemas.Job], None]:
-    last = ""
-
-    def show(job: schemas.Job) -> None:
-        nonlocal last
-        line = words.headline(job)
-        if line != last:
-            last = line
-            click.echo(f"{time.strftime('%H:%M:%S')} {line}")
-
-    return show
+def _display(*, as_json: bool) -> Display:
+    if as_json:
+        return JsonLines()
+    return LiveLine() if sys.stdout.isatty() else Lines()

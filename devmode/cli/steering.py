@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 
 import click
 
-from devmode.cli.client import Client, Deadline
+from devmode.cli.client import Client
+from devmode.cli.deadlines import Seconds
 from devmode.cli.exits import JOB_ENDED, Failure
 from devmode.cli.jobs import client, find, job_argument
 from devmode.schemas import Job
@@ -95,7 +96,7 @@ def resume(job: str, *, ignore_failure: bool) -> None:
 @click.option("-n", "steps", type=click.IntRange(1, 10_000), default=1, help="How many steps.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=STEP_S,
     show_default=True,
     metavar="S",
@@ -112,7 +113,7 @@ def step(job: str, steps: int, timeout: float) -> None:
         answer = server.do("POST", found.id, "step", {"revision": found.revision})
         click.echo(answer.message)
         if number < steps - 1:
-            found = _next_pause(server, found, Deadline(timeout))
+            found = _next_pause(server.within(timeout), found)
 
 
 @click.command("set")
@@ -171,9 +172,9 @@ def _do(job: str, method: str, path: str, body: dict[str, Any] | None = None) ->
     click.echo(server.do(method, find(server, job).id, path, body).message)
 
 
-def _next_pause(server: Client, before: Job, deadline: Deadline) -> Job:
+def _next_pause(server: Client, before: Job) -> Job:
     """Wait for the pause after the one that `before` is in."""
-    for snapshot in server.follow(before.id, deadline):
+    for snapshot in server.follow(before.id):
         if snapshot.execution.paused and snapshot.revision != before.revision:
             return snapshot
         if snapshot.state == "ended":

@@ -1,8 +1,9 @@
 """Following a job through what happens to servers and to the way to them."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,40 +14,13 @@ from devmode import schemas
 from devmode.cli import client as client_module
 from devmode.cli import exits
 from devmode.cli.access import Access
-from devmode.cli.client import Client, Deadline
+from devmode.cli.client import Client, Onlooker
 from devmode.cli.exits import Failure
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.unit.cli.made import job
 
 
 def snapshot(name: str) -> bytes:
-    job = schemas.Job(
-        id=1,
-        name=name,
-        state="running",
-        origin=schemas.Origin(kind="pool_directory", openqa_id=None, openqa_page=None),
-        started_at=NOW,
-        ended_at=None,
-        deadline=None,
-        result=None,
-        modules=(),
-        execution=schemas.Execution(
-            known=False,
-            module=None,
-            api_function=None,
-            paused=False,
-            pause_reason=None,
-            pause_at=None,
-            pause_on_mismatch=None,
-            pause_on_next_command=None,
-            pause_on_failure=None,
-        ),
-        link="connected",
-        session=None,
-        headline=schemas.Headline(kind="running", title="Running", detail=""),
-        revision="",
-    )
-    return b"id: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(job))
+    return b"id: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(job(name)))
 
 
 def problem(status: int, code: str) -> tuple[int, str, bytes]:
@@ -63,12 +37,15 @@ class Script(BaseHTTPRequestHandler):
 
     answers: list[Any]
     asked: list[str | None]
+    retry_after: str | None = None
 
     def do_GET(self) -> None:
         self.asked.append(self.headers["Last-Event-ID"])
         status, media_type, body = self.answers.pop(0)
         self.send_response(status)
         self.send_header("Content-Type", media_type)
+        if status != 200 and self.retry_after is not None:
+            self.send_header("Retry-After", self.retry_after)
         self.end_headers()
         self.wfile.write(body)
 
@@ -88,6 +65,24 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[type[Script], Clie
     server.server_close()
 
 
+@pytest.fixture
+def hanging() -> Iterator[Client]:
+    """A client of a server that takes every connection and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield Client(Access(url=f"http://127.0.0.1:{server.getsockname()[1]}", token="t"))
+
+
+class Notes(Onlooker):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def lost(self) -> None:
+        self.heard.append("lost")
+
+    def back(self) -> None:
+        self.heard.append("back")
+
+
 def names(jobs: Iterator[schemas.Job], most: int) -> list[str]:
     return [next(jobs).name for _ in range(most)]
 
@@ -104,7 +99,7 @@ def test_a_job_is_followed_from_stream_to_stream(script: tuple[type[Script], Cli
         stream(snapshot("c")[:50]),
         stream(snapshot("c")),
     ]
-    assert names(client.follow(1, Deadline(30)), 3) == ["a", "b", "c"]
+    assert names(client.within(30).follow(1), 3) == ["a", "b", "c"]
     assert server.asked == [None, "b", "b", "b", "b", "b"]
 
 
@@ -112,7 +107,7 @@ def test_a_token_that_is_not_valid_any_more_is_told(script: tuple[type[Script], 
     server, client = script
     signed_out = b"event: signed-out\ndata: \n\n"
     server.answers += [stream(snapshot("a"), signed_out), problem(401, "not_signed_in")]
-    jobs = client.follow(1, Deadline(30))
+    jobs = client.within(30).follow(1)
     assert names(jobs, 1) == ["a"]
     with pytest.raises(Failure, match="Sorry") as failure:
         next(jobs)
@@ -125,7 +120,7 @@ def test_a_server_that_stays_away_is_given_up(
     server, client = script
     monkeypatch.setattr(client_module, "GONE_S", 0.05)
     server.answers += [stream(snapshot("a")), *[(503, "text/plain", b"")] * 1000]
-    jobs = client.follow(1, Deadline(30))
+    jobs = client.within(30).follow(1)
     assert names(jobs, 1) == ["a"]
     with pytest.raises(Failure) as failure:
         next(jobs)
@@ -138,7 +133,7 @@ def test_a_server_that_was_never_there_is_told_at_once(
     server, client = script
     server.answers += [(502, "text/plain", b"")]
     with pytest.raises(Failure) as failure:
-        next(client.follow(1, Deadline(30)))
+        next(client.within(30).follow(1))
     assert failure.value.exit_code == exits.UNREACHABLE
     assert len(server.asked) == 1
 
@@ -147,7 +142,7 @@ def test_the_time_is_up_while_nothing_is_said(script: tuple[type[Script], Client
     server, client = script
     server.answers += [stream()] * 10_000
     with pytest.raises(Failure) as failure:
-        next(client.follow(1, Deadline(0.3)))
+        next(client.within(0.3).follow(1))
     assert failure.value.exit_code == exits.TIMED_OUT
 
 
@@ -158,3 +153,58 @@ def test_what_is_no_devmode_is_told(script: tuple[type[Script], Client]) -> None
         with pytest.raises(Failure, match=sentence) as failure:
             client.jobs()
         assert failure.value.exit_code == exits.FAILED
+
+
+def test_a_server_that_hangs_gets_no_more_than_the_time_there_is(
+    hanging: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "LEAST_S", 0.1)
+    began = time.monotonic()
+    for ask in (Client.jobs, lambda client: next(client.follow(1))):
+        with pytest.raises(Failure, match="time is up") as failure:
+            ask(hanging.within(client_module.LEAST_S))
+        assert failure.value.exit_code == exits.TIMED_OUT
+    assert time.monotonic() - began < client_module.ANSWER_S
+
+
+def test_even_no_time_at_all_asks_once(script: tuple[type[Script], Client]) -> None:
+    server, client = script
+    server.answers += [(200, "application/json", b'{"jobs": []}')]
+    assert client.within(0).jobs() == ()
+
+
+@pytest.mark.parametrize("code", ["overloaded", "too_many"])
+def test_a_refusal_that_passes_is_waited_for(
+    script: tuple[type[Script], Client], code: str
+) -> None:
+    server, client = script
+    server.retry_after = "0"
+    refusal = problem(429, code)
+    server.answers += [stream(snapshot("a")), refusal, refusal, stream(snapshot("b"))]
+    assert names(client.follow(1), 2) == ["a", "b"]
+
+
+def test_it_is_waited_for_from_the_beginning_where_the_server_says_how_long(
+    script: tuple[type[Script], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = script
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    server.retry_after = "7"
+    proxy = (429, "text/html", b"<h1>Too Many Requests</h1>")
+    server.answers += [problem(503, "overloaded"), proxy, stream(snapshot("a"))]
+    assert names(client.follow(1), 1) == ["a"]
+    assert slept == [7, 7]
+
+
+def test_who_follows_is_told_once_that_the_server_is_lost_and_once_that_it_is_back(
+    script: tuple[type[Script], Client],
+) -> None:
+    server, client = script
+    away = (502, "text/plain", b"")
+    # The end of a stream alone is nothing to be told of.
+    again = [stream(), away, away, stream(snapshot("c"))]
+    server.answers += [stream(snapshot("a")), stream(snapshot("b")), *again]
+    notes = Notes()
+    assert names(client.follow(1, notes), 3) == ["a", "b", "c"]
+    assert notes.heard == ["lost", "back"]
