@@ -23,16 +23,27 @@ def control(job: str) -> None:
 
 @click.command()
 @job_argument
-@click.option("--stay", "then", flag_value="stay", help="Leave settings and pause as they are.")
-@click.option("--cancel", "then", flag_value="cancel", help="Cancel the job.")
-@click.option("--reason", default="", metavar="TEXT", help="Why it is cancelled.")
-def release(job: str, then: str | None, reason: str) -> None:
+@click.option("--stay", is_flag=True, help="Leave settings and pause as they are.")
+@click.option("--cancel", is_flag=True, help="Cancel the job.")
+@click.option("--reason", metavar="TEXT", help="Why it is cancelled.")
+def release(job: str, *, stay: bool, cancel: bool, reason: str | None) -> None:
     """Let go of a job.
 
     Without an option, every pause setting is cleared and the test continues.
+
+    \b
+    Examples:
+      devmode release 17
+      devmode release 17 --cancel --reason "wrong image"
     """
-    query = urlencode({"then": then or "continue"} | ({"reason": reason} if reason else {}))
-    _do(job, "DELETE", f"session?{query}")
+    if stay and cancel:
+        raise click.UsageError("--stay and --cancel contradict each other.")
+    if reason is not None and not cancel:
+        raise click.UsageError("--reason says why a job is cancelled: it needs --cancel.")
+    query = {"then": "cancel" if cancel else "stay" if stay else "continue"}
+    if reason:
+        query["reason"] = reason
+    _do(job, "DELETE", f"session?{urlencode(query)}")
 
 
 @click.command()
