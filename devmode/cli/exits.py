@@ -21,7 +21,7 @@ MEANINGS = {
     FAILED: "something else went wrong, it says what",
     2: "the command was not understood, or knows neither server nor token",
     JOB_NOT_FOUND: "there is no such job, or several go by that name",
-    JOB_ENDED: "the job has ended, so this can't be done or won't come true",
+    JOB_ENDED: "the job or the module has ended, so this can't be done or won't come true",
     NOT_PERMITTED: "no valid token, not the role for this, or not in control of the job",
     STATE_CHANGED: "somebody else controls the job, or it is not in a state for this",
     COMMAND_SERVER: "the job's command server can't be reached or did not confirm",

@@ -1,4 +1,4 @@
-"""Which job is meant: by its number, its name, or its number in openQA."""
+"""Which job is meant, by its number, its name, or its number in openQA; and which module of it."""
 
 import os
 
@@ -8,12 +8,15 @@ from click.shell_completion import CompletionItem
 from devmode.cli.access import access_from
 from devmode.cli.client import Client
 from devmode.cli.exits import JOB_NOT_FOUND, Failure, Refused
+from devmode.cli.modules import full_name, has_result
 from devmode.cli.words import plain
 from devmode.errors import JobNotFound
 from devmode.schemas import Job
 
 OPENQA = "openqa:"
 LARGEST_ID = 2**63
+COMPLETED_WITHIN_S = 1.0
+"""Who presses Tab waits for it, and can't type meanwhile."""
 
 
 def client() -> Client:
@@ -61,7 +64,7 @@ class JobName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """See `click.ParamType`."""
         try:
-            jobs = client().jobs()
+            jobs = client().within(COMPLETED_WITHIN_S).jobs()
         except click.ClickException:
             return []
         return [
@@ -71,6 +74,31 @@ class JobName(click.ParamType[str]):
             for name in (str(job.id), job.name)
             if name.startswith(incomplete)
         ]
+
+
+class ModuleName(click.ParamType[str]):
+    """A module as people name it; the shell completes it with those that are still to come."""
+
+    name = "module"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        return [
+            CompletionItem(name) for name in modules_to_come(ctx) if name.startswith(incomplete)
+        ]
+
+
+def modules_to_come(ctx: click.Context) -> list[str]:
+    """Return the full names of the modules without a result, for a line that is being typed."""
+    # An option that has no value yet leaves the job where click has read it.
+    job = ctx.params.get("job") or "".join(ctx.args[:1])
+    try:
+        found = find(client().within(COMPLETED_WITHIN_S), job)
+    except click.ClickException:
+        return []
+    return [full_name(module) for module in found.modules if not has_result(module)]
 
 
 job_argument = click.argument("job", type=JobName())

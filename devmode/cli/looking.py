@@ -1,7 +1,6 @@
 """The commands that only look: jobs, status, watch, wait, doctor."""
 
 import sys
-from collections.abc import Callable
 from itertools import chain
 
 import click
@@ -12,8 +11,7 @@ from devmode.cli.deadlines import Seconds
 from devmode.cli.exits import COMMAND_SERVER, JOB_ENDED, Failure
 from devmode.cli.jobs import client, find, job_argument, json_option
 from devmode.cli.showing import Display, JsonLines, Lines, LiveLine, print_json
-
-Condition = Callable[[schemas.Job], bool]
+from devmode.cli.until import Condition, Until
 
 
 @click.command()
@@ -93,25 +91,6 @@ def doctor(job: str, *, as_json: bool) -> None:
         sys.exit(COMMAND_SERVER)
 
 
-class Until(click.ParamType[Condition]):
-    """What is waited for."""
-
-    name = "paused|ended|module=MODULE"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Condition:
-        """Return the condition; see `click.ParamType`."""
-        what, _equals, module = str(value).partition("=")
-        if what == "module" and module:
-            return lambda job: _is_in(job, module)
-        if value == "paused":
-            return lambda job: job.execution.paused
-        if value == "ended":
-            return lambda job: job.state == "ended"
-        return self.fail("it is one of: paused, ended, module=MODULE", param, ctx)
-
-
 @click.command()
 @job_argument
 @click.option("--until", type=Until(), required=True, help="What to wait for.")
@@ -119,7 +98,8 @@ class Until(click.ParamType[Condition]):
 def wait(job: str, until: Condition, timeout: float | None) -> None:
     """Wait until a job is paused, has ended, or is in a module.
 
-    Ends with 0 when it is so, with 4 when the job ended first, with 9 when the time is up.
+    Ends with 0 when it is so, with 4 when the job or the module ended first, with 9 when the time
+    is up.
 
     \b
     Examples:
@@ -134,14 +114,6 @@ def wait(job: str, until: Condition, timeout: float | None) -> None:
             return
         if snapshot.state == "ended":
             raise Failure(f"The job has ended: {snapshot.result}", JOB_ENDED)
-
-
-def _is_in(job: schemas.Job, module: str) -> bool:
-    current = job.execution.module
-    return current == module or any(
-        known.name == module and f"{known.category}-{known.name}" == current
-        for known in job.modules
-    )
 
 
 def _display(*, as_json: bool) -> Display:

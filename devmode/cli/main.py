@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import add_completion_class, get_completion_class
 
+from devmode.cli.completing import Bash
 from devmode.cli.exits import FAILED, INTERRUPTED, UNREAD, Failure, Refused, table
 from devmode.errors import DevmodeError
 
@@ -37,6 +38,8 @@ COMMANDS = {
     "completion": "main:completion",
 }
 """Each command with the place where it is; only the one that is used is loaded."""
+
+add_completion_class(Bash)
 
 
 class Commands(click.Group):

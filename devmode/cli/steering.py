@@ -8,7 +8,8 @@ import click
 from devmode.cli.client import Client
 from devmode.cli.deadlines import Seconds
 from devmode.cli.exits import JOB_ENDED, Failure
-from devmode.cli.jobs import client, find, job_argument
+from devmode.cli.jobs import ModuleName, client, find, job_argument
+from devmode.cli.modules import full_name, named
 from devmode.schemas import Job
 
 STEP_S = 60.0
@@ -129,15 +130,25 @@ def step(job: str, steps: int, timeout: float) -> None:
 
 @click.command("set")
 @job_argument
-@click.option("--pause-at", metavar="MODULE", help="Pause when this module is reached.")
+@click.option(
+    "--pause-at", type=ModuleName(), metavar="MODULE", help="Pause when this module is reached."
+)
 @click.option("--no-pause-at", is_flag=True, help="Pause at no module.")
 @click.option(
     "--pause-on-mismatch",
     type=click.Choice(["off", "assert_screen", "check_screen"]),
     help="Pause when a screen check times out; check_screen means both kinds.",
 )
-@click.option("--pause-on-next-command/--no-pause-on-next-command", default=None)
-@click.option("--pause-on-failure/--no-pause-on-failure", default=None)
+@click.option(
+    "--pause-on-next-command/--no-pause-on-next-command",
+    default=None,
+    help="Pause before the next command, or go on.",
+)
+@click.option(
+    "--pause-on-failure/--no-pause-on-failure",
+    default=None,
+    help="Pause when a module fails, or go on to what follows.",
+)
 def change(job: str, *, no_pause_at: bool, pause_at: str | None, **chosen: Any) -> None:
     """Change where the test pauses.
 
@@ -195,5 +206,5 @@ def _next_pause(server: Client, before: Job) -> Job:
 
 def _full_name(job: Job, module: str) -> str:
     """Return the full name of a module that is named without its category, if it is one alone."""
-    named = [f"{known.category}-{known.name}" for known in job.modules if known.name == module]
-    return named[0] if len(named) == 1 else module
+    meant = named(job, module)
+    return full_name(meant[0]) if len(meant) == 1 else module

@@ -5,6 +5,7 @@ Pure module: no sockets, no Flask, no database, no clock.
 
 import click
 
+from devmode.cli.modules import full_name, has_result
 from devmode.schemas import Finding, Job
 
 _COLOURS = {
@@ -40,7 +41,7 @@ def coloured(job: Job, text: str) -> str:
 
 def table_line(job: Job) -> str:
     """Return a job as a line of the list."""
-    done = sum(module.result not in ("", "none", "running") for module in job.modules)
+    done = sum(has_result(module) for module in job.modules)
     owner = f"  controlled by {plain(job.session.developer)}" if job.session else ""
     progress = f"{done}/{len(job.modules)}" if job.modules else "-"
     return f"{job.id:>6}  {progress:>7}  {plain(job.name)}  {coloured(job, _listed(job))}{owner}"
@@ -68,10 +69,7 @@ def details(job: Job) -> str:
     ]
     if not state.known:
         lines = [*lines[:-4], "pause settings: not known"]
-    schedule = [
-        f"  {module.result or '-':9} {plain(f'{module.category}-{module.name}')}"
-        for module in job.modules
-    ]
+    schedule = [f"  {module.result or '-':9} {plain(full_name(module))}" for module in job.modules]
     return "\n".join([*lines, *schedule])
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tests.null.fixtures import StartWatched, Watched
 from tests.waiting import until
 
 DEVMODE = Path(sys.executable).with_name("devmode")
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 30
 
 
@@ -38,7 +40,9 @@ class Terminal:
     def __init__(self, url: str, token: str, home: Path) -> None:
         self.url = url
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        self.environment = kept | {"DEVMODE_URL": url, "DEVMODE_TOKEN": token, "HOME": str(home)}
+        access = {"DEVMODE_URL": url, "DEVMODE_TOKEN": token, "HOME": str(home)}
+        # The command of this checkout, wherever that of the environment comes from.
+        self.environment = kept | access | {"PYTHONPATH": str(ROOT)}
 
     def start(self, *arguments: str | int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -98,6 +102,7 @@ def test_a_job_is_steered_from_control_to_release(null: StartWatched, terminal: 
     steps = terminal.does("step", job.id, "-n", 3).splitlines()
     assert len(steps) == 3
     assert all("tep" in step for step in steps)
+    assert terminal.fails("wait", job.id, "--until", "module=menu_visible")[0] == exits.JOB_ENDED
     assert terminal.does("set", job.id, "--no-pause-at", "--no-pause-on-failure") == "Saved."
     assert terminal.does("release", job.id) == "You let go, the test continues."
     assert terminal.does("wait", job.id, "--until", "ended", "--timeout", 40) == "Ended: passed"
@@ -158,9 +163,13 @@ def test_refusals_have_exit_codes_of_their_own(
     assert other.fails("control", number)[0] == exits.STATE_CHANGED
     assert other.fails("resume", number)[0] == exits.NOT_PERMITTED
     assert viewer.fails("control", number)[0] == exits.NOT_PERMITTED
-    assert terminal.fails("wait", number, "--until", "module=x", "--timeout", 0.3) == (
+    assert terminal.fails("wait", number, "--until", "ended", "--timeout", 0.3) == (
         exits.TIMED_OUT,
         "Error: The time is up.",
+    )
+    assert terminal.fails("wait", number, "--until", "module=nowhere-at-all") == (
+        exits.FAILED,
+        f"Error: This job has no test module “nowhere-at-all”. See: devmode status {number}",
     )
     assert terminal.fails("wait", number, "--until", "whenever")[0] == 2
     wrong = Terminal(terminal.environment["DEVMODE_URL"], "devmode_wrong", Path("/nonexistent"))
@@ -219,7 +228,7 @@ def test_watching_prints_a_line_for_each_change_until_the_job_ends(
 def test_a_command_comes_back_by_itself_after_a_stop_of_the_server(
     shared_job: Watched, terminal: Terminal
 ) -> None:
-    with terminal.start("wait", shared_job.id, "--until", "module=x", "--timeout", "20") as waiting:
+    with terminal.start("wait", shared_job.id, "--until", "ended", "--timeout", "20") as waiting:
         until(lambda: admission.served(), "the stream")
         admission.drain()
         until(lambda: not admission.served(), "the end of the stream")
@@ -252,6 +261,26 @@ def test_what_is_running_is_completed(shared_job: Watched, terminal: Terminal) -
         "COMP_CWORD": "2",
     }
     assert f"plain,{shared_job.name}" in terminal.run().out.splitlines()
+
+
+def test_a_module_of_the_job_is_completed(shared_job: Watched, terminal: Terminal) -> None:
+    module = shared_job.view.job.modules[0].full_name
+    terminal.environment |= {
+        "_DEVMODE_COMPLETE": "zsh_complete",
+        "COMP_WORDS": f"devmode wait {shared_job.id} --until mod",
+        "COMP_CWORD": "4",
+    }
+    assert f"module={module}" in terminal.run().out.splitlines()
+
+
+def test_ctrl_c_ends_what_goes_on_with_130(shared_job: Watched, terminal: Terminal) -> None:
+    with terminal.start("watch", shared_job.id) as watching:
+        lines = lines_of(watching)
+        until(lambda: lines, "the first line")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(LIMIT_S) == exits.INTERRUPTED
+        assert watching.stderr is not None
+        assert watching.stderr.read() == b"\n"
 
 
 @pytest.fixture

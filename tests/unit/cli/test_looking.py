@@ -10,7 +10,7 @@ from devmode import schemas
 from devmode.cli import exits, looking, showing
 from devmode.cli.client import NOBODY, Onlooker
 from devmode.cli.main import main
-from tests.unit.cli.made import ended, paused, running
+from tests.unit.cli.made import ended, in_module, paused, running
 
 LOST = "lost"
 BACK = "back"
@@ -115,3 +115,54 @@ def test_what_is_true_already_is_not_waited_for(played: Played) -> None:
 @pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
 def test_a_timeout_is_a_number_of_seconds(played: Played, command: str, seconds: str) -> None:
     assert run(*command.split(), "--timeout", seconds).exit_code == 2
+
+
+def wait_for_module(name: str) -> Result:
+    return run("wait", "1", "--until", f"module={name}")
+
+
+@pytest.mark.parametrize("name", ["b", "console-b"])
+def test_a_module_is_waited_for_from_before_its_schedule_is_known(
+    played: Played, name: str
+) -> None:
+    played.told = [
+        in_module(None),
+        in_module("console-a", a="running", b="none"),
+        in_module("console-b", a="ok", b="running"),
+    ]
+    assert wait_for_module(name).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["c", "console-c", "other-b"])
+def test_a_module_that_is_not_in_the_schedule_is_not_waited_for(played: Played, name: str) -> None:
+    played.told = [in_module("console-a", a="running", b="")]
+    refused = wait_for_module(name)
+    assert refused.exit_code == exits.FAILED
+    told = f"Error: This job has no test module “{name}”. See: devmode status 1\n"
+    assert (refused.stdout, refused.stderr) == ("", told)
+
+
+def test_a_module_that_is_over_is_not_waited_for(played: Played) -> None:
+    played.told = [in_module("console-b", a="ok", b="running")]
+    refused = wait_for_module("a")
+    assert refused.exit_code == exits.JOB_ENDED
+    assert refused.stderr == "Error: The module console-a is over: ok\n"
+
+
+def test_a_module_that_ends_before_it_was_seen_is_not_waited_for_any_longer(
+    played: Played,
+) -> None:
+    played.told = [
+        in_module("console-a", a="running", b="none", c="none"),
+        in_module("console-c", a="ok", b="ok", c="running"),
+    ]
+    assert wait_for_module("b").exit_code == exits.JOB_ENDED
+
+
+def test_a_job_that_ends_before_the_module_is_told(played: Played) -> None:
+    played.told = [in_module("console-a", a="running", b="none"), ended("failed")]
+    result = wait_for_module("b")
+    assert (result.exit_code, result.stderr) == (
+        exits.JOB_ENDED,
+        "Error: The job has ended: failed\n",
+    )
