@@ -3,12 +3,16 @@
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy.exc import OperationalError
 
 from app import INSTANCE, ROOT, create_app
+from devmode.cli.exits import UNREACHABLE, Failure
+from devmode.extensions import db
 
 
 @click.command()
@@ -37,7 +41,7 @@ def serve(bind: str | None) -> None:
 @click.command()
 @click.option(
     "--pool",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
     default=INSTANCE / "demo" / "simulated",
     help="Pool directory; devmode has to watch it. Without this instance/demo/simulated.",
 )
@@ -45,16 +49,36 @@ def simulate(pool: Path) -> None:
     """Play simulated jobs until Ctrl-C.
 
     One after the other, in a pool directory.
+
+    \b
+    Example:
+      devmode simulate --pool /tmp/pool
     """
+    pool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What the simulator could not write would be told in a traceback, and in its log.
+    TemporaryFile(dir=pool).close()
     _become("devmode.commandserver.simulator", "--pool", str(pool))
 
 
 def application() -> Flask:
-    """Build devmode, which does not serve yet, on a database that is up to date."""
+    """Build devmode, which does not serve yet, on a database that is up to date.
+
+    Raises `Failure` when the database can't be reached.
+    """
     app = create_app()
     with app.app_context():
+        _reach_database()
         upgrade()
     return app
+
+
+def _reach_database() -> None:
+    """Raise `Failure` with an exit code of its own; Alembic would end with any."""
+    try:
+        db.engine.connect().close()
+    except OperationalError as error:
+        told = f"The database of DEVMODE_DATABASE_URL can't be reached: {error.orig}"
+        raise Failure(told, UNREACHABLE) from error
 
 
 def _become(module: str, *arguments: str) -> None:

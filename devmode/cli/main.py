@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -57,22 +59,21 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"devmode.cli.{module}"), name)
         return command
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """See `click.Group`; what goes wrong ends as the exit codes say."""
+        with _documented_ends():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """See `click.Group`; ends in every case as the exit codes say."""
-        try:
+        """See `click.Group`; what goes wrong ends as the exit codes say."""
+        with _documented_ends():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            # The line that the terminal shows ^C in.
-            click.echo(err=True)
-            sys.exit(INTERRUPTED)
-        except BrokenPipeError:
-            _drop_output()
-            sys.exit(UNREAD)
-        except OSError as error:
-            _drop_output()
-            raise Failure(f"This machine did not do it: {error}", FAILED) from error
-        except DevmodeError as error:
-            raise Refused(error.code, error.sentence) from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Add the exit codes."""
@@ -116,6 +117,24 @@ def completion(shell: str) -> None:
     # click.Choice lets no other shell pass.
     assert kind is not None  # noqa: S101
     click.echo(kind(main, {}, "devmode", "_DEVMODE_COMPLETE").source())
+
+
+@contextmanager
+def _documented_ends() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        # The line that the terminal shows ^C in.
+        click.echo(err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(UNREAD)
+    except OSError as error:
+        _drop_output()
+        raise Failure(f"The operating system refused: {error}", FAILED) from error
+    except DevmodeError as error:
+        raise Refused(error.code, error.sentence) from error
 
 
 def _drop_output() -> None:

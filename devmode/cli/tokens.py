@@ -31,6 +31,18 @@ class Lifetime(click.ParamType[float]):
         return int(match[1]) * UNITS_S[match[2]]
 
 
+class Token(msgspec.Struct, kw_only=True, frozen=True):
+    """A token in JSON, with roles and times as the API spells them."""
+
+    short_id: str
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
 @click.group()
 def token() -> None:
     """Make, list and revoke the tokens that the API asks for."""
@@ -61,7 +73,7 @@ def list_(*, as_json: bool) -> None:
     """List the tokens, revoked ones too; never the secrets, which nobody has."""
     facts = _tokens().every()
     if as_json:
-        click.echo(msgspec.json.encode(facts))
+        click.echo(msgspec.json.encode([_told(each) for each in facts]))
         return
     for each in facts:
         click.echo(_line(each))
@@ -82,18 +94,38 @@ def _tokens() -> Tokens:
     return tokens
 
 
+def _told(facts: TokenFacts) -> Token:
+    return Token(
+        short_id=facts.short_id,
+        name=facts.name,
+        role=facts.role.label,
+        created_at=_moment(facts.created_at),
+        expires_at=_moment_if_any(facts.expires_at),
+        last_used_at=_moment_if_any(facts.last_used_at),
+        revoked_at=_moment_if_any(facts.revoked_at),
+    )
+
+
 def _line(facts: TokenFacts) -> str:
-    used = f"last used {_moment(facts.last_used_at)}" if facts.last_used_at else "never used"
+    used = f"last used {_shown(facts.last_used_at)}" if facts.last_used_at else "never used"
     if facts.revoked_at:
-        validity = f"revoked {_moment(facts.revoked_at)}"
+        validity = f"revoked {_shown(facts.revoked_at)}"
     elif facts.expires_at:
-        validity = f"until {_moment(facts.expires_at)}"
+        validity = f"until {_shown(facts.expires_at)}"
     else:
         validity = "no end"
-    made = f"made {_moment(facts.created_at)}"
+    made = f"made {_shown(facts.created_at)}"
     name = plain(facts.name)
     return f"{facts.short_id}  {facts.role.label:13}  {made}  {used}  {validity}  {name}"
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _shown(seconds: float) -> str:
+    return _moment(seconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _moment_if_any(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _moment(seconds)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

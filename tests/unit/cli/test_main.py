@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from devmode.cli import exits, looking, steering
 from devmode.cli.main import main
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-c", "from devmode.cli.main import main; main()", "completion", "bash"]
+DEVMODE = [sys.executable, "-c", "from devmode.cli.main import main; main()"]
 LIMIT_S = 30
 
 
@@ -48,21 +49,48 @@ def test_an_error_of_this_machine_is_a_sentence_with_its_exit_code(
     assert result.stderr == "Error: The database can't be reached just now.\n"
 
 
-def test_a_full_disk_is_a_sentence() -> None:
+def write_to(output: Any, *arguments: str) -> tuple[int, str]:
+    """Runs the command with this output; returns its exit code and what it complains of."""
+    result = subprocess.run(
+        [*DEVMODE, *arguments],
+        cwd=ROOT,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    return result.returncode, result.stderr.decode()
+
+
+@pytest.mark.parametrize("arguments", [("completion", "bash"), ("--version",), ("set", "--help")])
+def test_a_full_disk_is_a_sentence(arguments: tuple[str, ...]) -> None:
+    sentence = "Error: The operating system refused: [Errno 28] No space left on device\n"
     with Path("/dev/full").open("wb") as full:
-        result = subprocess.run(
-            COMMAND, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False
-        )
-    assert result.returncode == exits.FAILED
-    sentence = "Error: This machine did not do it: [Errno 28] No space left on device\n"
-    assert result.stderr.decode() == sentence
+        assert write_to(full, *arguments) == (exits.FAILED, sentence)
 
 
-def test_an_output_that_nobody_reads_any_more_ends_it_quietly() -> None:
+@pytest.mark.parametrize("arguments", [("completion", "bash"), ("--version",)])
+def test_an_output_that_nobody_reads_any_more_ends_it_quietly(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    result = subprocess.run(
-        COMMAND, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=LIMIT_S, check=False
-    )
-    os.close(writing)
-    assert (result.returncode, result.stderr) == (exits.UNREAD, b"")
+    try:
+        assert write_to(writing, *arguments) == (exits.UNREAD, "")
+    finally:
+        os.close(writing)
+
+
+def test_a_pool_directory_that_can_not_be_made_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The output is that of all tests here.
+    monkeypatch.setattr("devmode.cli.main._drop_output", lambda: None)
+    result = CliRunner().invoke(main, ["simulate", "--pool", "/proc/no-pool"])
+    assert result.exit_code == exits.FAILED
+    assert result.stderr.startswith("Error: The operating system refused: ")
+    assert result.stderr.endswith(": '/proc/no-pool'\n")
+
+
+def test_a_pool_directory_that_can_not_be_written_is_a_sentence() -> None:
+    result = CliRunner().invoke(main, ["simulate", "--pool", "/proc/sys"])
+    assert result.exit_code == 2
+    assert "Directory '/proc/sys' is not writable." in result.stderr

@@ -1,11 +1,14 @@
 """`devmode token`, on a database of its own."""
 
+import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from devmode.cli import exits
 from devmode.cli.main import main
 
 
@@ -36,6 +39,25 @@ def test_the_list_tells_everything_but_the_secret() -> None:
     assert secret not in listed
     assert secret not in token("list", "--json").stdout
     assert "no end  other" in (create("other"), token("list"))[1].stdout
+
+
+def test_the_list_in_json_spells_roles_and_times_as_the_api_does() -> None:
+    create("ci", "operator", "--expires", "12h")
+    [told] = json.loads(token("list", "--json").stdout)
+    assert (told["name"], told["role"]) == ("ci", "operator")
+    made, expires = (datetime.fromisoformat(told[name]) for name in ("created_at", "expires_at"))
+    assert (expires - made).total_seconds() == pytest.approx(12 * 3600, abs=10)
+    assert (told["last_used_at"], told["revoked_at"]) == (None, None)
+
+
+def test_a_database_that_can_not_be_reached_has_an_exit_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEVMODE_DATABASE_URL", "sqlite:////proc/no-place/devmode.sqlite")
+    for command in (("list",), ("revoke", "ci"), ("create", "--name", "ci", "--role", "viewer")):
+        refused = token(*command)
+        assert (refused.exit_code, refused.stdout) == (exits.UNREACHABLE, "")
+        assert "DEVMODE_DATABASE_URL can't be reached: " in refused.stderr
 
 
 def test_a_revoked_token_stays_in_the_list() -> None:
