@@ -20,6 +20,11 @@ def jobs(*, as_json: bool) -> None:
     """List the jobs that run, and those that ended lately.
 
     Columns: number, progress through the schedule, name, state.
+
+    \b
+    Examples:
+      devmode jobs
+      devmode jobs --json | jq '.jobs[] | select(.execution.paused) | .name'
     """
     listed = client().jobs()
     if as_json:
@@ -33,7 +38,13 @@ def jobs(*, as_json: bool) -> None:
 @job_argument
 @json_option
 def status(job: str, *, as_json: bool) -> None:
-    """Show a job: its state, its pause settings, its schedule."""
+    """Show a job: its state, its pause settings, its schedule.
+
+    \b
+    Examples:
+      devmode status 17
+      devmode status sle-textmode --json | jq .execution
+    """
     found = find(client(), job)
     if as_json:
         print_json(found)

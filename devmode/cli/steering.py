@@ -18,7 +18,12 @@ STEP_S = 60.0
 @click.command()
 @job_argument
 def control(job: str) -> None:
-    """Take control of a job."""
+    """Take control of a job.
+
+    \b
+    Example:
+      devmode control 17
+    """
     _do(job, "PUT", "session")
 
 
@@ -51,7 +56,12 @@ def release(job: str, *, stay: bool, cancel: bool, reason: str | None) -> None:
 @job_argument
 @click.option("--reason", default="", metavar="TEXT", help="Why it is run again.")
 def restart(job: str, reason: str) -> None:
-    """Have openQA run a job again from its beginning, which ends it."""
+    """Have openQA run a job again from its beginning, which ends it.
+
+    \b
+    Example:
+      devmode restart 17 --reason "the mirror is back"
+    """
     _do(job, "POST", "openqa/restart", {"reason": reason})
 
 
@@ -59,14 +69,24 @@ def restart(job: str, reason: str) -> None:
 @job_argument
 @click.argument("text")
 def comment(job: str, text: str) -> None:
-    """Leave a comment, TEXT, at a job in openQA."""
+    """Leave a comment, TEXT, at a job in openQA.
+
+    \b
+    Example:
+      devmode comment 17 "poo#12345: the mirror was away"
+    """
     _do(job, "POST", "openqa/comment", {"text": text})
 
 
 @click.command("ask")
 @job_argument
 def ask(job: str) -> None:
-    """Ask the owner of a job for control."""
+    """Ask the owner of a job for control.
+
+    \b
+    Example:
+      devmode ask 17
+    """
     _do(job, "POST", "session/request")
 
 
@@ -74,7 +94,12 @@ def ask(job: str) -> None:
 @job_argument
 @click.argument("developer")
 def hand_over(job: str, developer: str) -> None:
-    """Give control to the DEVELOPER who asks for it."""
+    """Give control to the DEVELOPER who asks for it.
+
+    \b
+    Example:
+      devmode hand-over 17 olivia
+    """
     _do(job, "POST", "session/hand-over", {"to": developer})
 
 
@@ -84,6 +109,10 @@ def take_over(job: str) -> None:
     """Take control from the owner of a job.
 
     For administrators, and for operators when the owner is away.
+
+    \b
+    Example:
+      devmode take-over 17
     """
     _do(job, "POST", "session/take-over")
 
@@ -91,7 +120,12 @@ def take_over(job: str) -> None:
 @click.command()
 @job_argument
 def pause(job: str) -> None:
-    """Pause the test before its next command."""
+    """Pause the test before its next command.
+
+    \b
+    Example:
+      devmode pause 17 && devmode wait 17 --until paused
+    """
     _do(job, "POST", "pause")
 
 
@@ -99,7 +133,13 @@ def pause(job: str) -> None:
 @job_argument
 @click.option("--ignore-failure", is_flag=True, help="As if the test had not failed.")
 def resume(job: str, *, ignore_failure: bool) -> None:
-    """Let the paused test go on."""
+    """Let the paused test go on.
+
+    \b
+    Examples:
+      devmode resume 17
+      devmode resume 17 --ignore-failure
+    """
     _do(job, "POST", "resume", {"ignore_failure": ignore_failure})
 
 
@@ -118,6 +158,11 @@ def step(job: str, steps: int, timeout: float) -> None:
     """Execute the next command of the test.
 
     The test pauses before the one after it. With -n, wait for each pause and step on from there.
+
+    \b
+    Examples:
+      devmode step 17
+      devmode step 17 -n 5 --timeout 300
     """
     server = client()
     found = find(server, job)
@@ -178,6 +223,10 @@ def skip_timeout(job: str) -> None:
 
     On an os-autoinst from before August 2026 this can end the whole job, if a needle matches in
     the very same moment.
+
+    \b
+    Example:
+      devmode skip-timeout 17
     """
     _do(job, "POST", "skip-timeout")
 
@@ -185,7 +234,12 @@ def skip_timeout(job: str) -> None:
 @click.command("give-up")
 @job_argument
 def give_up(job: str) -> None:
-    """Let the screen check that the test is paused at fail."""
+    """Let the screen check that the test is paused at fail.
+
+    \b
+    Example:
+      devmode give-up 17
+    """
     _do(job, "POST", "give-up")
 
 

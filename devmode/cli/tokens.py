@@ -45,7 +45,14 @@ class Token(msgspec.Struct, kw_only=True, frozen=True):
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens that the API asks for."""
+    """Make, list and revoke the tokens that the API asks for.
+
+    \b
+    Examples:
+      devmode token create --name olivia --role operator --expires 90d
+      devmode token list
+      devmode token revoke olivia
+    """
 
 
 @token.command()
@@ -70,7 +77,13 @@ def create(name: str, role: str, expires: float | None) -> None:
 @token.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the tokens, revoked ones too; never the secrets, which nobody has."""
+    """List the tokens, revoked ones too; never the secrets, which nobody has.
+
+    \b
+    Examples:
+      devmode token list
+      devmode token list --json | jq '.[] | select(.revoked_at == null) | .name'
+    """
     facts = _tokens().every()
     if as_json:
         click.echo(msgspec.json.encode([_told(each) for each in facts]))
@@ -82,7 +95,13 @@ def list_(*, as_json: bool) -> None:
 @token.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Revoke every token of this NAME, or the one of this id; their streams end at once."""
+    """Revoke every token of this NAME, or the one of this id; their streams end at once.
+
+    \b
+    Examples:
+      devmode token revoke olivia
+      devmode token revoke 1f3a09bc
+    """
     revoked = _tokens().revoke(name)
     if not revoked:
         raise Failure(f"There is no valid token {plain(name)}. See: devmode token list", FAILED)
