@@ -107,7 +107,7 @@ def main(ctx: click.Context) -> None:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what lets a shell complete commands, options and jobs.
+    """Print what lets a shell complete commands, options, jobs and modules.
 
     \b
     Example, for ~/.bashrc:
