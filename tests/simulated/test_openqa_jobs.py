@@ -59,6 +59,8 @@ class Process:
 
     def asks(self) -> float:
         """Asks openQA what is due, and looks what that made of the jobs."""
+        # A machine that is busy takes longer over a test than a lease lasts.
+        self.lease.renew()
         self.instance.api._server._left_alone_until = 0.0
         wait_s = self.poller.look(self.instance)
         self.looks()
