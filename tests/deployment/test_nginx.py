@@ -1,4 +1,4 @@
-"""Behind the nginx of deploy/: a gunicorn that falls silent, and keeps its connections open."""
+"""The nginx of deploy/, when a gunicorn falls silent and when somebody asks too much."""
 
 import os
 import signal
@@ -17,6 +17,7 @@ from tests.processes.world import SimulatedJob, World, until
 PAGE_S, STREAM_S = 15.0, 25.0
 """As deploy/nginx.conf says."""
 SLACK_S = 4.0
+MOST_REQUESTS = 3000
 
 
 @pytest.fixture
@@ -68,3 +69,18 @@ def test_a_stopped_gunicorn_keeps_no_page_no_form_and_no_stream_waiting_for_long
     module = other.unused_module()
     assert olivia.sets_pause_at(other, module, at=nginx).status == 200
     watching.until(f"Will pause at module {module}", 5)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_asks_too_often_is_told_when_to_ask_again(nginx: Nginx, method: str) -> None:
+    connection = nginx.connect()
+    for _ in range(MOST_REQUESTS):
+        connection.request(method, "/sign-in")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        if answer.status == 429:
+            break
+    connection.close()
+    assert answer.status == 429
+    assert answer.headers["Retry-After"] == "1"
+    assert text == "Too many requests of this address. Try again in a second.\n"
