@@ -4,6 +4,7 @@ import "./schedule.js";
 import * as texts from "./texts.js";
 
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
+const SILENCE_MS = 25000;
 const held = new Map();
 let ticking;
 // A stream that is about to open tells all that an answer could, and may do so before it.
@@ -113,6 +114,7 @@ function open(text) {
   stream.onopen = () => told.state(true);
   stream.onmessage = ({ data }) => receive(JSON.parse(data));
   stream.addEventListener("text", ({ data }) => texts.receive(JSON.parse(data)));
+  for (const kind of ["message", "text", "heartbeat"]) stream.addEventListener(kind, hear);
   stream.addEventListener("signed-out", told["signed-out"]);
   stream.addEventListener("who", async () => {
     const answer = await fetch("/events?jobs=").catch(() => null);
@@ -127,10 +129,23 @@ function open(text) {
 }
 
 let own = null;
+let silence;
 
 function reopen(text) {
   own?.close();
   own = open(text);
+  hear();
+}
+
+function hear() {
+  clearTimeout(silence);
+  silence = setTimeout(giveUp, SILENCE_MS);
+}
+
+/** See the shared worker. */
+function giveUp() {
+  told.state(false);
+  texts.watch(reopen);
 }
 
 if (subject) "SharedWorker" in window ? share() : texts.watch(reopen);

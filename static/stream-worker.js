@@ -3,9 +3,12 @@
 const tabs = new Map(); // port -> { subject, heardAt, text: { name, cursor } or null }
 const latest = new Map(); // subject -> its regions, title and picture as last told, for further tabs of it
 const PING_MS = 15000;
+// Two heartbeats that did not come: nobody is there any more, though the connection is.
+const SILENCE_MS = 25000;
 let stream = null;
 let watched = "";
 let opening = null;
+let silence = null;
 
 function tell(port, kind, content) {
   port.postMessage([kind, content]);
@@ -77,19 +80,34 @@ function open() {
   stream?.close();
   stream = null;
   watched = query();
+  clearTimeout(silence);
   forgetUnwatched();
   if (tabs.size === 0) return;
+  hear();
   const mine = new EventSource(`/events?${watched}&texts=${texts()}`);
   stream = mine;
   mine.onopen = () => tellAll("state", true);
   mine.onmessage = receive;
   mine.addEventListener("text", receiveText);
+  for (const kind of ["message", "text", "heartbeat"]) mine.addEventListener(kind, hear);
   mine.addEventListener("signed-out", () => tellAll("signed-out"));
   mine.addEventListener("who", who);
   mine.onerror = () => {
     tellAll("state", false);
     if (mine.readyState === EventSource.CLOSED && mine === stream) refused();
   };
+}
+
+function hear() {
+  clearTimeout(silence);
+  silence = setTimeout(giveUp, SILENCE_MS);
+}
+
+/** A process that was stopped, or a host that is gone, closes nothing: another one may answer. */
+function giveUp() {
+  tellAll("state", false);
+  stream.close();
+  open();
 }
 
 /** Whoever signed out elsewhere is no longer let in here. */

@@ -37,6 +37,8 @@ WHO = b"event: who\ndata: \n\n"
 """Has a browser show its cookies again: a stream sees only those it was opened with."""
 SIGNED_OUT = b"event: signed-out\ndata: \n\n"
 HEARTBEAT = b": \n\n"
+SHOWN_HEARTBEAT = b"event: heartbeat\ndata: \n\n"
+"""For scripts of pages, which a browser tells of no comment: they watch for silence."""
 
 Encode = Callable[[News], bytes]
 """Turns what changed about a subject into events; empty where that is no news."""
@@ -55,8 +57,8 @@ class EventStream:
     """
 
     __slots__ = (
-        "_encode", "_has_to_show_itself", "_is_attended", "_is_over", "_parts", "_show",
-        "_subscription", "_texts", "_told_at", "_wire",
+        "_encode", "_has_to_show_itself", "_heartbeat", "_is_attended", "_is_over", "_parts",
+        "_show", "_subscription", "_texts", "_told_at", "_wire",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +68,7 @@ class EventStream:
         texts: Watching,
         encode: Encode,
         show: Show,
+        heartbeat: bytes = HEARTBEAT,
     ) -> None:
         """Count it."""
         global _sweeping
@@ -74,6 +77,7 @@ class EventStream:
         self._texts = texts
         self._encode = encode
         self._show = show
+        self._heartbeat = heartbeat
         self._wire: Wire | None = None
         self._told_at = time.monotonic()
         self._is_attended = self._is_over = self._has_to_show_itself = False
@@ -87,7 +91,7 @@ class EventStream:
         yield retry()
         while not self._is_over:
             self._subscription.ready.wait(HELD_BACK_S if self._is_held_back else HEARTBEAT_S)
-            yield self._take() or (b"" if self._is_held_back else HEARTBEAT)
+            yield self._take() or (b"" if self._is_held_back else self._heartbeat)
 
     def go_on_over(self, wire: Wire) -> None:
         """Tell events over a connection from now on, until either side ends it."""
@@ -116,7 +120,7 @@ class EventStream:
         if wire.is_stalled(STALLED_S):
             wire.cut()
         elif wire.is_free and is_due(time.monotonic() - self._told_at, HEARTBEAT_S, SWEEP_S):
-            self._send(wire, HEARTBEAT)
+            self._send(wire, self._heartbeat)
 
     @property
     def login(self) -> tuple[int, Visitor]:

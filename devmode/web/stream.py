@@ -14,7 +14,15 @@ from devmode.live.texts import Wanted
 from devmode.live.view import Audience
 from devmode.sessions.users import Visitor
 from devmode.web import admission, devmode
-from devmode.web.eventstream import Encode, EventStream, Show, farewell, retry
+from devmode.web.eventstream import (
+    HEARTBEAT,
+    SHOWN_HEARTBEAT,
+    Encode,
+    EventStream,
+    Show,
+    farewell,
+    retry,
+)
 from devmode.web.operations import EVENTS
 from devmode.web.security import visitor
 from devmode.web.texts import sight_on, wanted_texts
@@ -35,7 +43,8 @@ def events() -> Response:
     subjects = _subjects(request.args.get("jobs", ""))
     if request.args.get("dashboard"):
         subjects.append(DASHBOARD)
-    return follow(visitor(), subjects, _event, wanted=wanted_texts(request, subjects))
+    wanted = wanted_texts(request, subjects)
+    return follow(visitor(), subjects, _event, wanted=wanted, heartbeat=SHOWN_HEARTBEAT)
 
 
 def follow(
@@ -45,6 +54,7 @@ def follow(
     audience: Audience | None = None,
     wanted: Sequence[Wanted] = (),
     show: Show | None = None,
+    heartbeat: bytes = HEARTBEAT,
 ) -> Response:
     """Answer with a stream of these subjects and texts; raise `JobNotFound` or `TooMany`."""
     if admission.draining.is_set():
@@ -56,7 +66,8 @@ def follow(
     except BaseException:
         devmode().feed.unsubscribe(subscription)
         raise
-    return _Answer(EventStream(devmode(), subscription, texts, encode, show or _picture))
+    stream = EventStream(devmode(), subscription, texts, encode, show or _picture, heartbeat)
+    return _Answer(stream)
 
 
 def event_stream(events: Iterable[bytes]) -> Response:

@@ -77,6 +77,18 @@ def test_a_stream_is_authorised_again_and_again(
     events.close()
 
 
+def test_the_heartbeat_is_an_event_for_pages_and_a_comment_for_programs(
+    shared_job: Watched, sign_in: SignIn, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventstream, "HEARTBEAT_S", 0.05)
+    page = Stream(sign_in("olivia").client.get(f"/events?jobs={shared_job.id}"))
+    until(lambda: page.read() == "event: heartbeat\ndata: ", "an event")
+    page.close()
+    events = program.follow(shared_job)
+    until(lambda: events.read() == ": ", "a comment")
+    events.close()
+
+
 @pytest.mark.parametrize("path", ["/events", "/api/v1/jobs/{}/events"])
 def test_a_stream_that_is_never_read_leaves_nothing_behind(
     app: Flask, shared_job: Watched, sign_in: SignIn, program: Program, path: str

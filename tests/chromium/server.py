@@ -90,6 +90,16 @@ class Server:
         finally:
             self.start()
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Stand still for a while, with every connection open."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill gunicorn with all its workers, as a power cut would.
 

@@ -228,6 +228,22 @@ def test_signing_out_ends_every_tab(person: Person, job: StartJob) -> None:
     olivia.wait_for_url("**/sign-in")
 
 
+def test_a_silent_server_is_told_as_a_lost_connection(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, **PAUSED)
+    victor, vera = person("victor", "viewer", at=real), person("vera", "viewer", at=real)
+    vera.add_init_script("delete window.SharedWorker")
+    vera.reload()
+    for page in (victor, vera):
+        expect(page.locator("#region-status")).to_contain_text("Paused")
+    with server.silent():
+        for page in (victor, vera):
+            expect(page.locator("#stream-state")).to_be_visible()
+    for page in (victor, vera):
+        expect(page.locator("#stream-state")).to_be_hidden()
+
+
 def test_a_killed_server_costs_nobody_their_control(
     person: Person, job: StartJob, server: Server
 ) -> None:
