@@ -9,7 +9,7 @@ from sqlalchemy import select
 from devmode.beat import to_beat_s
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database
-from devmode.cluster.leases import Lease
+from devmode.cluster.leases import MARGIN_S, Lease
 from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
 from devmode.cluster.ownrows import Key, OwnRows
@@ -19,7 +19,8 @@ from devmode.sessions.store import SESSION
 
 LOOK_S = 30.0
 """How often rows are looked for of a process that wrote when it had no lease any more."""
-_LAPSED = Presence.process_id.not_in(select(Process.id).where(Process.lease_until > now()))
+_LIVING = select(Process.id).where(Process.lease_until + MARGIN_S > now())
+_LAPSED = Presence.process_id.not_in(_LIVING)
 
 
 class Attendance:

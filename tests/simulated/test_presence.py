@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import gevent
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, update
 
 from app import create_app
 from devmode.cluster import ownrows
 from devmode.cluster.boards import board_of
+from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database
-from devmode.cluster.leases import Lease
+from devmode.cluster.leases import MARGIN_S, Lease
+from devmode.cluster.models import Process as ProcessRow
 from devmode.cluster.notices import Notices
 from devmode.cluster.ownrows import Key
 from devmode.config import Settings
@@ -192,3 +194,18 @@ def test_a_process_that_ends_tells_of_the_tabs_that_close_with_it(
     attendance.leave(JOB, OLIVIA, 1)
     ending.stop()
     assert heard == [str(JOB)]
+
+
+@pytest.mark.parametrize(("ago_s", "tabs"), [(MARGIN_S / 2, 1), (MARGIN_S * 2, 0)])
+def test_tabs_of_a_process_count_until_its_successor_may_begin(
+    process: Process, ago_s: float, tabs: int
+) -> None:
+    process.store.reserve(JOB, OLIVIA, "olivia")
+    process.attendance.enter(JOB, OLIVIA, 1)
+    process.attendance.rows.write()
+    with process.attendance._database.write() as session:
+        session.execute(update(ProcessRow).values(lease_until=now() - ago_s))
+    process.attendance._withdraw_lapsed()
+    facts = process.store.session_of(JOB)
+    assert facts is not None
+    assert facts.tabs == tabs
