@@ -34,6 +34,8 @@ CONNECTION: Final[dict[str, Any]] = {
 _READING: Final = CONNECTION | {
     "options": f"{CONNECTION['options']} -c default_transaction_read_only=on"
 }
+_DISCREET: Final = {"hide_parameters": True}
+"""Tracebacks go into logs: what a statement was about, as tokens and typed text, does not."""
 _WRITERS: Final = {"pool_size": 12, "max_overflow": 8, "pool_timeout": 5}
 """Some wait for what a stopped process has locked."""
 _SINGLE_WRITERS: Final = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 5}
@@ -42,10 +44,10 @@ _READERS: Final = {"pool_size": 10, "max_overflow": 0, "pool_timeout": 5}
 
 
 def engine_options(database_url: str) -> dict[str, Any]:
-    """Return what SQLAlchemy's engine needs beside the URL; nothing for SQLite."""
+    """Return what SQLAlchemy's engine needs beside the URL, for SQLite too."""
     if not make_url(database_url).drivername.startswith("postgresql"):
-        return {}
-    return _WRITERS | {"connect_args": CONNECTION}
+        return dict(_DISCREET)
+    return _DISCREET | _WRITERS | {"connect_args": CONNECTION}
 
 
 def prepare(engine: Engine) -> tuple[Engine, Engine]:
@@ -55,7 +57,7 @@ def prepare(engine: Engine) -> tuple[Engine, Engine]:
     default, shows no more with one around several; the database refuses them any change.
     """
     _check_patching()
-    alone = {"isolation_level": "AUTOCOMMIT"}
+    alone = _DISCREET | {"isolation_level": "AUTOCOMMIT"}
     readers = create_engine(engine.url, connect_args=_READING, **alone, **_READERS)
     single = create_engine(engine.url, connect_args=CONNECTION, **alone, **_SINGLE_WRITERS)
     for each in (engine, readers, single):

@@ -2,13 +2,15 @@
 
 import subprocess
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Executable, create_engine, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from devmode.cluster import leases, sqlite
 from devmode.cluster.boards import board_of
@@ -21,6 +23,9 @@ from devmode.cluster.notices import Notice, Notices
 from devmode.cluster.postgresql import engine_options
 from devmode.errors import DatabaseAway, InvalidCommand
 from tests.databases import PostgresqlServer
+
+SECRET = "what somebody typed"
+Way = Callable[[Database, Executable, dict[str, Any]], None]
 
 
 @pytest.fixture
@@ -64,6 +69,16 @@ def add(database: Database, name: str) -> None:
 def names(database: Database) -> set[str]:
     with database.read() as connection:
         return set(connection.scalars(select(Process.id)))
+
+
+def read(database: Database, statement: Executable, values: dict[str, Any]) -> None:
+    with database.read() as connection:
+        connection.execute(statement, values)
+
+
+def write(database: Database, statement: Executable, values: dict[str, Any]) -> None:
+    with database.write() as session:
+        session.execute(statement, values)
 
 
 def lapse(database: Database, seconds: float = 1) -> None:
@@ -380,3 +395,14 @@ def test_who_was_cut_off_is_told_that_it_may_have_missed_something(
     finally:
         postgresql.start()
     assert next(board_of(served).watch()) is None
+
+
+@pytest.mark.parametrize("way", [read, write, Database.write_one])
+def test_what_a_failed_statement_was_about_stands_in_no_traceback(
+    database: Database, way: Way
+) -> None:
+    with pytest.raises((ProgrammingError, DatabaseAway)) as failed:
+        way(database, text("SELECT :typed FROM nowhere"), {"typed": SECRET})
+    told = "".join(traceback.format_exception(failed.value))
+    assert "nowhere" in told
+    assert SECRET not in told
