@@ -4,7 +4,6 @@ A thin shell around the conversation and the execution state. What it hears it h
 greenlet that reads; who listens must not block or raise.
 """
 
-import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from enum import Enum
 from functools import partial
 
 import gevent
+import structlog
 import websocket
 from gevent import Greenlet
 
@@ -39,7 +39,7 @@ PING_S = 30.0
 TICK_S = 0.25
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class LinkState(Enum):
@@ -104,12 +104,13 @@ class Link:
     hushed, and hear the same.
     """
 
-    def __init__(self, address: Address, *, hear: Callable[[LinkEvent], None]) -> None:
-        """Prepare; `start` connects."""
+    def __init__(self, address: Address, *, job_id: int, hear: Callable[[LinkEvent], None]) -> None:
+        """Prepare; `start` connects. The job's number is for the log."""
         self.state = LinkState.CONNECTING
         self.execution = ExecutionState()
         self.trouble: str | None = None
         """Why there is no connection, as a sentence without address and token."""
+        self._log = log.bind(job=job_id)
         self._address = address
         self._hear = hear
         self._conversation = Conversation()
@@ -118,7 +119,7 @@ class Link:
         self._websocket: Connection | None = None
         self._pinged_at = time.monotonic()
         self._reader: Greenlet[..., None] = Greenlet(self._stay_connected)
-        self._reader.link_exception(_log_failure)
+        self._reader.link_exception(self._log_failure)
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
@@ -177,7 +178,7 @@ class Link:
                 self._lose(_sentence_for(error))
             except Exception as error:
                 # Whatever it was, a link that is dead and looks alive is worse.
-                log.exception("a link failed")
+                self._log.exception("a link failed")
                 self._lose(_sentence_for(error))
             rest(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -204,10 +205,10 @@ class Link:
         try:
             broadcast = decode(data)
         except UnreadableBroadcast as error:
-            log.warning("%s", error)
+            self._log.warning("a broadcast can't be read", trouble=str(error))
             return
         if broadcast.malformed:
-            log.warning("a broadcast had odd values for %s", ", ".join(broadcast.malformed))
+            self._log.warning("a broadcast had odd values", fields=broadcast.malformed)
         before, self.execution = self.execution, self.execution.apply(broadcast)
         version = self.execution.api_version
         if version is not None and version[0] != API_MAJOR:
@@ -243,10 +244,11 @@ class Link:
         """Notice what did not happen by `now`, in seconds; never blocks."""
         outputs = self._conversation.tick(now)
         if outputs:
-            gevent.spawn(self._carry_out, outputs).link_exception(_log_failure)
+            gevent.spawn(self._carry_out, outputs).link_exception(self._log_failure)
         if now - self._pinged_at >= PING_S and self._websocket is not None:
             self._pinged_at = now
-            gevent.spawn(self._transmit, self._websocket.ping).link_exception(_log_failure)
+            pinging = gevent.spawn(self._transmit, self._websocket.ping)
+            pinging.link_exception(self._log_failure)
 
     def _carry_out(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -292,6 +294,9 @@ class Link:
     def _set_state(self, state: LinkState, trouble: str | None) -> None:
         self.state = state
         self.trouble = trouble
+
+    def _log_failure(self, greenlet: "Greenlet[..., None]") -> None:
+        self._log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)
 
 
 class _Pulse:

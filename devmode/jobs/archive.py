@@ -5,7 +5,6 @@ recorded are files in a folder of the job's own.
 """
 
 import fcntl
-import logging
 import os
 import shutil
 import time
@@ -18,6 +17,7 @@ from typing import Any, TextIO
 
 import gevent
 import msgspec
+import structlog
 from sqlalchemy import Row, delete, select
 from sqlalchemy.exc import IntegrityError
 
@@ -38,7 +38,7 @@ TURN = "results.turn"
 """Locked while a process of this host keeps the results; not empty once they are all kept."""
 MEGABYTE = 1_000_000
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class _KeptModule(msgspec.Struct, array_like=True):
@@ -90,7 +90,7 @@ class Archive:
             with self._database.write() as session:
                 session.merge(row)
         except DatabaseAway:
-            log.warning("the schedule of job %d is not kept: the database is away", job.id)
+            log.warning("a schedule is not kept: the database is away", job=job.id)
         except IntegrityError:
             # Another process was faster, with the same.
             return
@@ -158,7 +158,7 @@ class Archive:
         except BlockingIOError:
             return False
         except OSError as error:
-            log.warning("the results of job %d are not kept: %s", job_id, error.strerror)
+            log.warning("results are not kept", job=job_id, trouble=error.strerror)
         return True
 
     def results(self, job_id: int) -> Results | None:
@@ -203,7 +203,7 @@ class Archive:
             draft.write_bytes(data)
             draft.rename(file)
         except OSError as error:
-            log.warning("%s of job %d is not kept: %s", name, job_id, error.strerror)
+            log.warning("a file is not kept", job=job_id, file=name, trouble=error.strerror)
             return False
         return True
 

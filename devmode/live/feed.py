@@ -4,7 +4,6 @@ States are replaced, never queued: a viewer that reads slowly gets the newest, n
 """
 
 import contextlib
-import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 import gevent
+import structlog
 from gevent.event import Event
 
 from devmode.cluster.database import AWAY
@@ -42,7 +42,7 @@ from devmode.sessions.users import Role, Visitor
 FIRST_STATUS_S = 0.5
 """How long a page waits for the first status, so that it needn't show "connecting"."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Render = Callable[[LiveView, Audience, Shown], tuple[Shown, Regions]]
 """Renders the regions of a view that show something else to an audience than they did last."""
@@ -302,7 +302,7 @@ class Feed:
             self._tell(job_id, channel)
         except Exception:
             # It is the link's greenlet, which must not end by it.
-            log.exception("a channel of the feed failed")
+            log.exception("a channel of the feed failed", job=job_id)
         self.touch(DASHBOARD)
 
     @staticmethod
@@ -318,7 +318,8 @@ class Feed:
         channel.changed = True
         if not channel.serving:
             channel.serving = True
-            gevent.spawn(self._serve, subject, channel).link_exception(_log_failure)
+            serving = gevent.spawn(self._serve, subject, channel)
+            serving.link_exception(partial(_log_failure, subject))
 
     def _serve(self, subject: int, channel: Channel) -> None:
         pace_s = PACE_S if subject == DASHBOARD else BREATH_S
@@ -439,5 +440,5 @@ _AUDIENCES = {
 }
 
 
-def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:
-    log.error("a channel of the feed failed", exc_info=greenlet.exc_info)
+def _log_failure(subject: int, greenlet: "gevent.Greenlet[..., None]") -> None:
+    log.error("a channel of the feed failed", job=subject, exc_info=greenlet.exc_info)

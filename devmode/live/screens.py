@@ -5,7 +5,6 @@ first looker of any process to the last; one that was left behind by a process t
 withdrawn by whichever process lives on this host.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import gevent
+import structlog
 from gevent import Greenlet
 
 from devmode.beat import is_due, to_beat_s
@@ -53,7 +53,7 @@ AT_ONCE = 10
 """So many are looked at before everything else has its turn."""
 SWEEP_S = 3.0
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Show = Callable[[Frame], None]
 Tell = Callable[[int], None]
@@ -256,19 +256,19 @@ class Screens:
         return known[1]
 
     def _begin(self, job: Job) -> None:
-        looked = _Looked(job, Screen(), wake=lambda: _in_background(partial(self._read, looked)))
+        looked = _Looked(job, Screen(), wake=lambda: _in_background(self._read, looked))
         # Counted before anything that waits: whoever looks may leave meanwhile.
         looked.lookers = 1
         self._looked[job.id] = looked
         if not self._registry.is_here(job):
             take = partial(self._take, looked)
             looked.following = gevent.spawn(follow_screen, self._elsewhere, job, take)
-            looked.following.link_exception(_log_failure)
+            looked.following.link_exception(partial(_log_failure, job.id))
             return
         _refresh(looked.screen, job.pool_directory)
         # What another process withdraws before that is written is asked for again.
         self._lookers.enter(job.id)
-        _in_background(partial(self._tend, looked))
+        _in_background(self._tend, looked)
         if not self._tending:
             self._tending = gevent.spawn(self._tend_all)
 
@@ -302,7 +302,7 @@ class Screens:
             due = [looked for looked in self._looked.values() if looked.is_due]
             for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:
-                    _in_background(partial(self._tend, looked))
+                    _in_background(self._tend, looked)
                 else:
                     looked.wake()
 
@@ -362,9 +362,9 @@ def _refresh(screen: Screen, directory: Path) -> bool:
     return True
 
 
-def _in_background(do: Callable[[], None]) -> None:
-    gevent.spawn(do).link_exception(_log_failure)
+def _in_background(do: Callable[[_Looked], None], looked: _Looked) -> None:
+    gevent.spawn(do, looked).link_exception(partial(_log_failure, looked.job.id))
 
 
-def _log_failure(greenlet: "Greenlet[..., None]") -> None:
-    log.error("a screen could not be looked at", exc_info=greenlet.exc_info)
+def _log_failure(job_id: int, greenlet: "Greenlet[..., None]") -> None:
+    log.error("a screen could not be looked at", job=job_id, exc_info=greenlet.exc_info)

@@ -1,14 +1,15 @@
 """The texts that people watch: one reader for each, shared by all who see the same of it."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import gevent
 import msgspec
+import structlog
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import HostAway
@@ -39,7 +40,7 @@ MOST_FOUND: Final = 500
 SEARCH_S: Final = 10.0
 """How many lines are found at most, and how long a search may take."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,8 @@ class Texts:
         reader = self._readers.get(key)
         if reader is None:
             reader = self._readers[key] = _Reader(self._text(job_id, name, sight))
-            gevent.spawn(self._run, key, reader).link_exception(_log_failure)
+            reading = gevent.spawn(self._run, key, reader)
+            reading.link_exception(partial(_log_failure, job_id, name))
         reader.ears.append(tell)
         return reader
 
@@ -335,5 +337,5 @@ def _effective(name: str, sight: Sight) -> Sight:
     return sight if name == LOG else Sight.ALL
 
 
-def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:
-    log.error("a reader of texts failed", exc_info=greenlet.exc_info)
+def _log_failure(job_id: int, name: str, greenlet: "gevent.Greenlet[..., None]") -> None:
+    log.error("a reader of texts failed", job=job_id, text=name, exc_info=greenlet.exc_info)

@@ -4,12 +4,12 @@ A thin shell around the lifecycle: feeds it with what the link, the registry and
 say, and carries out what it answers.
 """
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
 import gevent
+import structlog
 from gevent.event import AsyncResult
 from gevent.queue import Queue
 
@@ -32,7 +32,7 @@ INSIST_S = 0.2
 MOST_WAITING = 1000
 """Events beyond this are not queued; what they made of the state is told when there is time."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -64,13 +64,14 @@ class Keeper:
         self.term = term
         self.opened: AsyncResult[None] = AsyncResult()
         """Set when the session is open; raises what kept it from opening, and `Abandoned`."""
+        self._log = log.bind(job=job.id, term=term)
         self._lifecycle = lifecycle
         self._store = store
         self._links = links
         self._lease = lease
         self._mailbox: Queue[events.Event | Look] = Queue()
-        self._begun: set[int] = set()
-        """The requests that were taken and not settled yet."""
+        self._begun: dict[int, str] = {}
+        """The requests that were taken and not settled yet, with what they ask for."""
         self._is_behind = False
         self._abandoned = False
         self._listening = links.listen(job, self._hear)
@@ -154,7 +155,7 @@ class Keeper:
         if not isinstance(event, Look):
             return [event]
         taken = self._insist(self._take)
-        self._begun |= {request.id for request in taken}
+        self._begun |= {request.id: request.action for request in taken}
         return list(taken)
 
     def _take(self) -> list[events.Request]:
@@ -178,10 +179,11 @@ class Keeper:
                 code = error.code if error else None
                 text = error.sentence if error else sentence
                 self._store.requests.answer(request_id, code, text)
-                self._begun.discard(request_id)
+                action = self._begun.pop(request_id)
+                self._log.info("command settled", action=action, outcome=code or "done")
             case events.PutBack(request_id):
                 self._store.requests.put_back(request_id)
-                self._begun.discard(request_id)
+                del self._begun[request_id]
             case events.Record():
                 self._store.record_seen(self.job.id, self.term, effect)
             case events.Orphan():
@@ -191,6 +193,7 @@ class Keeper:
                 self.opened.set(None)
             case events.End(reason, error):
                 self._store.remove(self.job.id, self.term, reason)
+                self._log.info("session ended", reason=reason)
                 if error is not None:
                     self.opened.set_exception(error)
 
@@ -244,7 +247,7 @@ class Keeper:
             self.tell(events.LinkUp(link.execution))
 
     def _failed(self, greenlet: "gevent.Greenlet[..., None]") -> None:
-        log.error("the keeper of job %s failed", self.job.id, exc_info=greenlet.exc_info)
+        self._log.error("a keeper failed", exc_info=greenlet.exc_info)
         self._give_up_opening("The session could not be opened.")
 
     def _give_up_opening(self, sentence: str) -> None:

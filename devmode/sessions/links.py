@@ -88,7 +88,7 @@ class Links:
             for listener in tuple(shared.listeners.values()):
                 listener(event)
 
-        shared = _Shared(Link(job.address, hear=hear))
+        shared = _Shared(Link(job.address, job_id=job.id, hear=hear))
         self._shared[job.id] = shared
         self._opened(job.id, shared.link)
         shared.link.start()

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 import gevent
+import structlog
 from gevent.event import Event
 
 from devmode.cluster.notices import Notices
@@ -37,6 +38,8 @@ WHOLE_TIMELINE = 10_000
 """More events than any job has."""
 LOOK_S = 0.1
 """How often another process is looked at that opens a session."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class After(Enum):
@@ -83,7 +86,8 @@ class Sessions:
         job = self._running(job_id)
         if job.obstacle:
             raise CommandServerUnreachable(job.obstacle)
-        self._keeping.reserve(job, visitor)
+        if self._keeping.reserve(job, visitor):
+            log.info("session started", job=job_id, term=1)
         slow = CommandServerUnreachable("The session is taking too long to open. Try again.")
         with gevent.Timeout(OPENING_S + 5, slow):
             self._wait_until_open(job_id)
@@ -163,6 +167,7 @@ class Sessions:
             facts, asking, kind="handed_over", text=text, who=visitor.name
         ):
             raise StateChanged("The session changed meanwhile. See who controls the job now.")
+        log.info("session handed over", job=job_id, term=facts.term)
         return f"{to} controls the job now."
 
     def take_over(self, job_id: int, visitor: Visitor) -> str:
@@ -181,6 +186,7 @@ class Sessions:
             facts, visitor.id, kind="taken_over", text=text, who=visitor.name
         ):
             raise StateChanged("The session changed meanwhile. See who controls the job now.")
+        log.info("session taken over", job=job_id, term=facts.term)
         return f"You took over from {facts.developer}."
 
     def looks(self, job_id: int, visitor: Visitor) -> None:

@@ -1,12 +1,12 @@
 """An event stream that is open: what waits to be told to a browser, and over which connection."""
 
-import logging
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import gevent
+import structlog
 from gevent.pool import Pool
 
 from devmode.beat import is_due, to_beat_s
@@ -45,7 +45,7 @@ Encode = Callable[[News], bytes]
 Show = Callable[[Frame], bytes]
 """Turns a picture into an event."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 _streams: dict[int, "EventStream"] = {}
 _sweeping: "gevent.Greenlet[..., None]" = gevent.Greenlet()
 
@@ -165,7 +165,7 @@ class EventStream:
         except OSError:
             self._is_over = True
         except Exception:
-            log.exception("a stream failed")
+            log.exception("a stream failed", jobs=list(self._subscription.tabs))
             self._is_over = True
         self._is_attended = False
         if self._is_over:

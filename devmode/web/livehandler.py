@@ -5,13 +5,13 @@ for what has to be permitted as everywhere in devmode; only the words are openQA
 (`devmode/live/livehandler.py`).
 """
 
-import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import gevent
 import msgspec
+import structlog
 from flask import Blueprint, Response, abort, g, request
 from msgspec import Struct
 from werkzeug.wrappers import Response as AnyResponse
@@ -56,7 +56,7 @@ UNKNOWN_MS = 2000
 REFLEX_S = 2.0
 """So long after a page has quit, what it heard before may have it ask for control (running.js)."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class UploadProgress(Struct, omit_defaults=True):
@@ -192,7 +192,7 @@ class _Tab:
     def serve(self) -> None:
         """Tell and listen until either side has enough."""
         telling = gevent.spawn(self._tell)
-        telling.link_exception(_log_failure)
+        telling.link_exception(self._log_failure)
         try:
             for text in self.websocket.messages():
                 self.take(text)
@@ -250,6 +250,10 @@ class _Tab:
         """Return the code to close with when there is nothing to do here any more."""
         return None
 
+    def _log_failure(self, telling: "gevent.Greenlet[..., None]") -> None:
+        trouble = "a page of openQA is no longer told anything"
+        log.error(trouble, job=self.job_id, exc_info=telling.exc_info)
+
 
 class _Controlling(_Tab):
     """One websocket of openQA's page, whose developer controls the job."""
@@ -292,10 +296,6 @@ class _Controlling(_Tab):
     def enough(self, *, is_owner: bool) -> int | None:
         """A session that was let go, or taken over, leaves nothing to control."""
         return None if is_owner else NORMAL
-
-
-def _log_failure(telling: "gevent.Greenlet[..., None]") -> None:
-    log.error("a page of openQA is no longer told anything", exc_info=telling.exc_info)
 
 
 def _turned_away(websocket: Websocket, message: Message) -> Taken:

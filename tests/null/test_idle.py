@@ -24,7 +24,8 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def linked(job: RealJob) -> tuple[Link, list[LinkEvent]]:
     events: list[LinkEvent] = []
-    link = Link(Address("127.0.0.1", job.port, JobToken(job.token)), hear=events.append)
+    address = Address("127.0.0.1", job.port, JobToken(job.token))
+    link = Link(address, job_id=1, hear=events.append)
     link.start()
     until(lambda: link.execution.pause, "the pause")
     return link, events

@@ -143,7 +143,7 @@ def test_a_link_comes_back_when_an_answer_finds_the_connection_broken() -> None:
 
     waiting = Event()
     with server(answer_and_reset) as address:
-        link = Link(address, hear=lambda _event: None)
+        link = Link(address, job_id=1, hear=lambda _event: None)
         link.start()
         until(lambda: link.state is LinkState.CONNECTED, "the connection")
         link.say(Resume(), "what waits for the status")

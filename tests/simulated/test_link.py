@@ -55,7 +55,7 @@ class Ear:
 
     def __init__(self, address: Address, *, hushed: bool = False) -> None:
         self.events: list[LinkEvent] = []
-        self.link = Link(address, hear=self.events.append)
+        self.link = Link(address, job_id=1, hear=self.events.append)
         if hushed:
             self.link.hush()
         self.link.start()
