@@ -1,7 +1,6 @@
 """Errors as people see them, a page or a message on the page they are on, and as programs do."""
 
-import logging
-
+import structlog
 from flask import Flask, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import (
@@ -48,7 +47,7 @@ STATUSES: dict[type[DevmodeError], int] = {
 STREAMS = ("stream.events", "livehandler.streaming")
 """Nobody would see a page of theirs."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
@@ -107,7 +106,7 @@ def _other(error: HTTPException) -> Response:
     """What is no rule of ours: no such route, another method, a defect."""
     status = error.code or 500
     if status == 500:
-        log.error("a request failed", exc_info=error)
+        _log_defect(error)
     sentence = error.description or error.name
     if is_api():
         response = problem_answer(status, error.name.lower().replace(" ", "_"), sentence)
@@ -118,3 +117,11 @@ def _other(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
+
+
+def _log_defect(error: HTTPException) -> None:
+    """Log where it is; what the address asks for may be private."""
+    job_id = (request.view_args or {}).get("job_id")
+    where = {"method": request.method, "path": request.path, "job": job_id}
+    defect = getattr(error, "original_exception", error)
+    log.error("a request failed", **where, exc_info=defect)

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests.null.fixtures import Person, Watched
 
@@ -36,3 +37,22 @@ def test_the_life_of_a_session_is_logged_without_what_its_commands_say(
     ]
     assert "menu_visible" not in repr(told)
     assert shared_job.real.token not in caplog.text
+
+
+def test_a_request_that_failed_is_logged_with_its_job_and_without_what_it_asked(
+    app: Flask,
+    shared_job: Watched,
+    owner: Person,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(job_id: int) -> None:
+        raise RuntimeError(f"a defect in {job_id}")
+
+    monkeypatch.setitem(app.view_functions, "jobs.show", fail)
+    assert owner.get(f"/jobs/{shared_job.id}?asked=secret").status_code == 500
+    (told,) = lines(caplog, "devmode.web.errors")
+    assert (told["event"], told["job"]) == ("a request failed", shared_job.id)
+    assert (told["method"], told["path"]) == ("GET", f"/jobs/{shared_job.id}")
+    assert str(told["exc_info"]) == f"a defect in {shared_job.id}"
+    assert "secret" not in caplog.text
