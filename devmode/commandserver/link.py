@@ -110,7 +110,7 @@ class Link:
         self.execution = ExecutionState()
         self.trouble: str | None = None
         """Why there is no connection, as a sentence without address and token."""
-        self._log = log.bind(job=job_id)
+        self._job_id = job_id
         self._address = address
         self._hear = hear
         self._conversation = Conversation()
@@ -178,7 +178,7 @@ class Link:
                 self._lose(_sentence_for(error))
             except Exception as error:
                 # Whatever it was, a link that is dead and looks alive is worse.
-                self._log.exception("a link failed")
+                log.exception("a link failed", job=self._job_id)
                 self._lose(_sentence_for(error))
             rest(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -205,10 +205,10 @@ class Link:
         try:
             broadcast = decode(data)
         except UnreadableBroadcast as error:
-            self._log.warning("a broadcast can't be read", trouble=str(error))
+            log.warning("a broadcast can't be read", job=self._job_id, trouble=str(error))
             return
         if broadcast.malformed:
-            self._log.warning("a broadcast had odd values", fields=broadcast.malformed)
+            log.warning("a broadcast had odd values", job=self._job_id, fields=broadcast.malformed)
         before, self.execution = self.execution, self.execution.apply(broadcast)
         version = self.execution.api_version
         if version is not None and version[0] != API_MAJOR:
@@ -296,7 +296,7 @@ class Link:
         self.trouble = trouble
 
     def _log_failure(self, greenlet: "Greenlet[..., None]") -> None:
-        self._log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)
+        log.error("a greenlet of a link failed", job=self._job_id, exc_info=greenlet.exc_info)
 
 
 class _Pulse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.chromium.conftest import enter
@@ -228,6 +229,7 @@ def test_signing_out_ends_every_tab(person: Person, job: StartJob) -> None:
     olivia.wait_for_url("**/sign-in")
 
 
+@pytest.mark.timeout(300)
 def test_a_silent_server_is_told_as_a_lost_connection(
     person: Person, job: StartJob, server: Server
 ) -> None:
@@ -239,7 +241,8 @@ def test_a_silent_server_is_told_as_a_lost_connection(
         expect(page.locator("#region-status")).to_contain_text("Paused")
     with server.silent():
         for page in (victor, vera):
-            expect(page.locator("#stream-state")).to_be_visible()
+            # Longer than the page waits for the next heartbeat.
+            expect(page.locator("#stream-state")).to_be_visible(timeout=250_000)
     for page in (victor, vera):
         expect(page.locator("#stream-state")).to_be_hidden()
 
