@@ -8,7 +8,7 @@ import gevent
 
 from tests.databases import PostgresqlServer
 from tests.processes.people import Person
-from tests.processes.world import World, until
+from tests.processes.world import SimulatedJob, World, until
 
 
 def other(at: int) -> int:
@@ -19,6 +19,11 @@ def keeping(world: World, job: object) -> int:
     """The number of the gunicorn whose worker keeps the session."""
     gunicorn, _pid = world.keeper_of(job)  # type: ignore[arg-type]
     return world.gunicorns.index(gunicorn)
+
+
+def states_of_commands(world: World, job: SimulatedJob) -> list[str]:
+    query = "SELECT state FROM session_commands WHERE job_id = :job"
+    return [row.state for row in world.rows(query, job=world.number_of(job))]
 
 
 def test_what_is_asked_of_one_process_is_done_by_another_and_seen_in_both(world: World) -> None:
@@ -101,6 +106,47 @@ def test_a_stopped_keeper_that_wakes_up_late_sends_nothing_more(world: World) ->
     world.check(job)
 
 
+def test_a_keeper_that_wakes_up_late_says_no_more_of_what_it_had_begun(
+    served_world: World,
+) -> None:
+    world = served_world
+    world.wait_until_complete()
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    at, first = keeping(world, job), world.session_of(job).process_id
+    _gunicorn, pid = world.keeper_of(job)
+    watching = olivia.watches(job, at=at)
+    watching.until("You control this job")
+    of_the_first = {sender for sender, _in_flight, _command in job.witness}
+    settings = {"pause_at": job.unused_module(), "pause_on_failure": "1"}
+    settings |= {"pause_on_mismatch": "assert_screen"}
+    job.freeze()
+    try:
+        asking = gevent.spawn(olivia.does, job, "settings", at=other(at), **settings)
+        until(lambda: states_of_commands(world, job) == ["taken"], "the command to be taken")
+        os.kill(pid, signal.SIGSTOP)
+    finally:
+        job.thaw()
+    try:
+        until(lambda: world.session_of(job).term == 2, "the adoption")
+        said = len(job.witness)
+        # What was confirmed meanwhile is heard before the process can find out about its lease.
+        with world.holding("SELECT 1 FROM processes WHERE id = :id FOR UPDATE", id=first):
+            os.kill(pid, signal.SIGCONT)
+            watching.until(f"Will pause at module {settings['pause_at']}")
+            assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert asking.get().status == 504
+    world.wait_until_complete()
+    for asked_at in (at, other(at)):
+        assert olivia.sets_pause_at(job, job.unused_module(), at=asked_at).status == 200
+    late = [line for line in job.witness[said:] if line[0] in of_the_first]
+    assert not late, "it spoke after its lease"
+    world.check(job)
+
+
 def test_a_short_stop_costs_nothing(world: World) -> None:
     job = world.start_job()
     olivia = Person(world, "olivia")
@@ -124,15 +170,20 @@ def test_what_a_killed_keeper_had_taken_has_an_unknown_outcome_and_is_not_sent_a
     at = keeping(world, job)
     _gunicorn, pid = world.keeper_of(job)
     modules = [job.unused_module() for _ in range(3)]
-    asking = [gevent.spawn(olivia.sets_pause_at, job, module, at=other(at)) for module in modules]
-    until(lambda: world.rows("SELECT 1 FROM session_commands"), "a command")
-    os.kill(pid, signal.SIGKILL)
-    answers = [greenlet.get() for greenlet in asking]
-    assert {answer.status for answer in answers} <= {200, 504}, answers
-    sent = [name for _sender, name in job.steering]
-    for module, answer in zip(modules, answers, strict=True):
-        if answer.status == 200:
-            assert sent.count(module) == 1
+    job.freeze()
+    try:
+        asking = [gevent.spawn(olivia.sets_pause_at, job, m, at=other(at)) for m in modules]
+        taken = ["taken"] * len(modules)
+        until(lambda: states_of_commands(world, job) == taken, "the commands to be taken")
+        os.kill(pid, signal.SIGKILL)
+        answers = [greenlet.get() for greenlet in asking]
+    finally:
+        job.thaw()
+    assert {answer.status for answer in answers} == {504}
+    assert all("The process that sent the command died" in answer.text for answer in answers)
+    assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
+    sent = [name for _sender, name in job.steering if name in modules]
+    assert len(sent) <= 1, "one at a time is on its way"
     world.check(job)
 
 

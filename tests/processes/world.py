@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,13 @@ class SimulatedJob:
         """Have the command server send more than anybody reads."""
         self._process.send_signal(signal.SIGUSR2)
 
+    def freeze(self) -> None:
+        """Have its command server take what it is sent, and answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(LIMIT_S)
@@ -229,6 +237,13 @@ class World:
     def rows(self, query: str, **values: object) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(text(query), values))
+
+    @contextmanager
+    def holding(self, query: str, **values: object) -> Iterator[None]:
+        """Holds what a query locks."""
+        with self.engine.begin() as connection:
+            connection.execute(text(query), values)
+            yield
 
     def alive(self) -> list[str]:
         """The processes whose lease lasts."""
