@@ -263,3 +263,21 @@ def test_who_can_never_take_control_is_told_so(process: Process) -> None:
     nobody = 99
     with pytest.raises(SessionLocked, match="Try again"):
         process.store.reserve(process.job.id, nobody, "nobody")
+
+
+def test_a_session_that_others_adopted_during_a_lapse_is_let_go_of_before_another_word(
+    process: Process,
+) -> None:
+    link = process.pauses().link
+    process.keeping.reserve(process.job, OLIVIA)
+    keeper = process.keeping.keeper_of(process.job.id)
+    assert keeper is not None
+    process.keeping.let_go()
+    assert process.keeping.keeper_of(process.job.id) is keeper, "nobody has adopted it"
+    assert not link.is_hushed
+    process.store.orphan(process.job.id, keeper.term)
+    process.keeping.let_go()
+    assert process.keeping.count() == 0
+    assert link.is_hushed
+    keeper.wait_until_ended(timeout_s=5)
+    assert process.store.session_of(process.job.id) is not None, "it is theirs"
