@@ -44,6 +44,11 @@ def served(postgresql: PostgresqlServer) -> Iterator[Database]:
 
 
 @pytest.fixture
+def other_served(served: Database) -> Iterator[Database]:
+    yield from opened(served.engine.url.render_as_string(hide_password=False))
+
+
+@pytest.fixture
 def file(tmp_path: Path) -> Iterator[Database]:
     yield from opened(f"sqlite:///{tmp_path / 'file.sqlite'}")
 
@@ -197,6 +202,18 @@ def test_connections_that_the_database_has_ended_are_not_used(served: Database) 
     assert names(served) == {"before"}
     add(served, "after")
     assert not served.is_away
+
+
+def test_who_is_stopped_in_the_middle_of_a_transaction_is_not_waited_for(
+    served: Database, other_served: Database
+) -> None:
+    add(served, "one")
+    rename = update(Process).where(Process.host == "h")
+    with pytest.raises(DatabaseAway), served.write() as stopped:  # noqa: PT012 - is ended inside
+        stopped.execute(rename.values(id="two"))
+        with suppress(DatabaseAway), other_served.write() as meanwhile:
+            meanwhile.execute(rename.values(id="three"))
+    assert names(served) == {"three"}
 
 
 def test_characters_that_a_database_can_not_keep_are_refused(served: Database) -> None:
