@@ -69,7 +69,10 @@ class Person:
         return self.ask(self._door(at), "POST", path, form)
 
     def sets_pause_at(self, job: SimulatedJob, module: str, *, at: int | Door = 0) -> Answer:
-        return self.does(job, "settings", at=at, pause_at=module, was_pause_at="another")
+        answer = self.does(job, "settings", at=at, pause_at=module, was_pause_at="another")
+        if answer.status == 200:
+            self.world.confirmed[job.name].append(module)
+        return answer
 
     def takes_control(self, job: SimulatedJob, *, at: int | Door = 0) -> None:
         answer = self.does(job, "session", at=at)

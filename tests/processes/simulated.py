@@ -15,6 +15,7 @@ import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
+import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
@@ -28,7 +29,7 @@ FLOOD = 20_000
 
 
 class Witness(Simulator):
-    """Writes down who sent what, as it comes in."""
+    """Writes down who sent what, and when, as it comes in."""
 
     def __init__(self, schedule: tuple[Module, ...], path: Path) -> None:
         super().__init__(schedule, pace_s=0.2)
@@ -37,7 +38,8 @@ class Witness(Simulator):
     def take(self, frame: str | bytes, sender: int) -> None:
         in_flight = [command["cmd"] for command in self._backlog]
         super().take(frame, sender)
-        print(json.dumps([sender, in_flight, self.received[-1]]), file=self._file)
+        line = [time.time(), sender, in_flight, self.received[-1]]
+        print(json.dumps(line), file=self._file)
 
     def cut(self) -> None:
         for client in tuple(self._clients):

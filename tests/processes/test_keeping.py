@@ -10,6 +10,8 @@ from tests.databases import PostgresqlServer
 from tests.processes.people import Person
 from tests.processes.world import SimulatedJob, World, until
 
+CUTS = 8
+
 
 def other(at: int) -> int:
     return 1 - at
@@ -24,6 +26,10 @@ def keeping(world: World, job: object) -> int:
 def states_of_commands(world: World, job: SimulatedJob) -> list[str]:
     query = "SELECT state FROM session_commands WHERE job_id = :job"
     return [row.state for row in world.rows(query, job=world.number_of(job))]
+
+
+def times_back(world: World, job: SimulatedJob) -> int:
+    return [kind for kind, _text in world.events_of(job)].count("connection_back")
 
 
 def test_what_is_asked_of_one_process_is_done_by_another_and_seen_in_both(world: World) -> None:
@@ -67,8 +73,10 @@ def test_a_killed_keeper_is_succeeded_within_five_seconds(world: World) -> None:
     olivia.takes_control(job)
     at = keeping(world, job)
     _gunicorn, pid = world.keeper_of(job)
-    watching = olivia.watches(job, at=other(at))
+    watching, _beside = olivia.watches(job, at=other(at)), olivia.watches(job, at=at)
     watching.until("You control this job")
+    present = "SELECT 1 FROM presence WHERE job_id = :job"
+    until(lambda: len(world.rows(present, job=job.number)) == 2, "both to be noted")
     os.kill(pid, signal.SIGKILL)
     killed_at = time.monotonic()
     until(lambda: world.session_of(job).term == 2, "the adoption", 5)
@@ -210,13 +218,18 @@ def test_a_database_that_restarts_costs_nobody_control_and_loses_no_event(
     world.check(job)
 
 
-def test_a_command_server_that_cuts_its_connections_is_come_back_to(world: World) -> None:
+def test_a_command_server_that_cuts_its_connections_is_come_back_to_and_nothing_stays_open(
+    world: World,
+) -> None:
     job = world.start_job()
     olivia = Person(world, "olivia")
     olivia.takes_control(job)
     watching = olivia.watches(job, at=1)
     watching.until("You control this job")
-    job.cut_connections()
-    until(lambda: "connection_back" in dict(world.events_of(job)), "the way back")
-    assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
+    before = world.descriptors
+    for cuts in range(1, CUTS + 1):
+        job.cut_connections()
+        until(lambda cuts=cuts: times_back(world, job) == cuts, "the way back")
+        assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
+    until(lambda: world.descriptors < before + CUTS, "the connections that were cut to be closed")
     world.check(job)

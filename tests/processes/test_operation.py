@@ -3,7 +3,6 @@
 import http.client
 import socket
 import time
-from pathlib import Path
 
 import gevent
 import pytest
@@ -117,20 +116,15 @@ def test_more_streams_than_can_be_served_are_told_to_come_back(crowd: World) -> 
 def test_streams_that_are_opened_and_abandoned_leave_nothing_behind(crowd: World) -> None:
     job = crowd.start_job()
     olivia = Person(crowd, "olivia")
-    (gunicorn,) = crowd.gunicorns
-
-    def descriptors() -> int:
-        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in gunicorn.workers)
-
     olivia.watches(job).close()
     until(lambda: crowd.rows("SELECT 1 FROM presence") == [], "the first to be gone")
-    before = descriptors()
+    before = crowd.descriptors
     for _round in range(10):
         streams = [olivia.watches(job) for _ in range(10)]
         for stream in streams:
             stream.close()
         until(lambda: crowd.rows("SELECT 1 FROM presence") == [], "them to be gone")
-    until(lambda: descriptors() <= before + 4, "their file descriptors to be closed")
+    until(lambda: crowd.descriptors <= before + 4, "their file descriptors to be closed")
 
 
 def test_who_says_nothing_too_much_or_too_slowly_is_cut_off_and_hinders_nobody(

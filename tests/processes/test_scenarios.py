@@ -23,6 +23,8 @@ FAULTS = int(os.environ.get("DEVMODE_TEST_FAULTS", "8"))
 DONE = (200,)
 TOLD = (0, 502, 503, 504)
 """A connection that died with its process, or an error that says what is known."""
+MORE_DESCRIPTORS = 20
+"""Both processes keep some connections to the database for later."""
 
 Fault = Callable[[], None]
 
@@ -122,7 +124,9 @@ def test_whatever_happens_one_keeper_speaks_nothing_is_sent_twice_and_nobody_los
 ) -> None:
     served_world.wait_until_complete()
     scenario = Scenario(served_world, postgresql)
+    before = served_world.descriptors
     faults = scenario.run(FAULTS)
+    until(lambda: served_world.descriptors < before + MORE_DESCRIPTORS, "files to be closed")
     for job in scenario.jobs:
         sent = [name for _sender, name in job.steering]
         unsent = [module for module in scenario.done[job] if module not in sent]

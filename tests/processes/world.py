@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +36,15 @@ FRAME = '  File "'
 """It stands in each of them, unless the process had just gone on when it was looked at."""
 BLOCKED_S = 1.0
 """How long one greenlet may keep all others of its process waiting."""
+LEFT_OVER = {
+    "commands without a session": "SELECT 1 FROM session_commands WHERE state != 'done'"
+    " AND job_id NOT IN (SELECT job_id FROM developer_sessions)",
+    "sessions without a job": "SELECT 1 FROM developer_sessions JOIN jobs ON id = job_id"
+    " WHERE ended_at IS NOT NULL",
+    "tabs without a process": "SELECT 1 FROM presence WHERE process_id NOT IN"
+    " (SELECT id FROM processes WHERE lease_until > :now)",
+}
+"""What is there for a moment only."""
 EXHAUSTED = re.compile(r"Traceback [^{]*?OSError: \[Errno 24\]")
 """What gevent logs where it can't accept a connection for want of a file descriptor."""
 
@@ -140,8 +149,19 @@ class SimulatedJob:
     @property
     def witness(self) -> list[tuple[int, list[str], dict[str, Any]]]:
         """Of each command: which connection sent it, what was in flight, and what it was."""
+        return [(sender, in_flight, command) for _at, sender, in_flight, command in self._lines]
+
+    @property
+    def steered_at(self) -> list[float]:
+        """When each command came that changes anything."""
+        return [
+            at for at, _sender, _in_flight, command in self._lines if command["cmd"] != "status"
+        ]
+
+    @property
+    def _lines(self) -> list[Any]:
         lines = self._witness.read_text().splitlines() if self._witness.exists() else []
-        return [tuple(json.loads(line)) for line in lines]
+        return [json.loads(line) for line in lines]
 
     @property
     def steering(self) -> list[tuple[int, str]]:
@@ -189,6 +209,8 @@ class World:
         (folder / "pools").mkdir(exist_ok=True)
         self.folder = folder
         self.jobs: list[SimulatedJob] = []
+        self.confirmed: dict[str, list[str]] = defaultdict(list)
+        """The modules of each job of which somebody was told that it will pause there."""
         self.engine: Engine = create_engine(database_url, pool_pre_ping=True)
         environment = os.environ | {
             "DEVMODE_DATABASE_URL": database_url,
@@ -231,6 +253,12 @@ class World:
         for job in self.jobs:
             job.stop()
         self.engine.dispose()
+
+    @property
+    def descriptors(self) -> int:
+        """How many file descriptors all workers have open."""
+        pids = [pid for gunicorn in self.gunicorns for pid in gunicorn.workers]
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
 
     # What the database says
 
@@ -284,7 +312,21 @@ class World:
     # What is true whatever happened
 
     def check(self, job: SimulatedJob) -> None:
-        """One speaker at a time, nothing sent twice, nothing lost or out of order."""
+        """One speaker at a time, nothing sent twice, nothing lost, out of order or left over."""
+        self._check_commands(job)
+        self._check_timeline(job)
+        until(lambda: not self._left_over(), f"the end of {self._left_over()}")
+        for gunicorn in self.gunicorns:
+            log = EXHAUSTED.sub("", BLOCKED.sub("", gunicorn.log))
+            assert "Traceback" not in log, log
+            blocked = [report for report in BLOCKED.findall(gunicorn.log) if FRAME in report]
+            assert all(BEGINNING in report for report in blocked), blocked
+
+    def _left_over(self) -> list[str]:
+        now = self.database_time()
+        return [what for what, query in LEFT_OVER.items() if self.rows(query, now=now)]
+
+    def _check_commands(self, job: SimulatedJob) -> None:
         senders = [sender for sender, _command in job.steering]
         changes = [a for a, b in itertools.pairwise(senders) if a != b]
         assert len(changes) == len(set(changes)), f"two keepers spoke in turns: {job.steering}"
@@ -294,13 +336,18 @@ class World:
         # `status` lies there till something follows, which is handled right after it.
         assert all({*in_flight} <= {"status"} for _sender, in_flight, command in job.witness
                    if command["cmd"] != "status"), f"two in flight: {job.witness}"  # fmt: skip
+        query = "SELECT kind, at FROM session_events WHERE job_id = :job ORDER BY id"
+        events = self.rows(query, job=self.number_of(job))
+        turns = [(kind, at) for kind, at in events if kind in ("started", "ended")]
+        for came_at in job.steered_at:
+            before = [kind for kind, at in turns if at < came_at]
+            assert before[-1:] == ["started"], f"sent for nobody: {job.steering}"
+
+    def _check_timeline(self, job: SimulatedJob) -> None:
         settings = [t for kind, t in self.events_of(job) if kind == "setting"]
         told = [found[1] for t in settings if (found := re.search(r": (m-\d+)$", t))]
         assert len(told) == len(set(told)), f"told twice: {told}"
         sent = [name for _sender, name in job.steering if name.startswith("m-")]
         assert told == [name for name in sent if name in told], "told out of order"
-        for gunicorn in self.gunicorns:
-            log = EXHAUSTED.sub("", BLOCKED.sub("", gunicorn.log))
-            assert "Traceback" not in log, log
-            blocked = [report for report in BLOCKED.findall(gunicorn.log) if FRAME in report]
-            assert all(BEGINNING in report for report in blocked), blocked
+        untold = [module for module in self.confirmed[job.name] if module not in told]
+        assert not untold, f"confirmed, and not told: {untold}"
