@@ -25,6 +25,7 @@ BRIDGE = f"devmode{_RUN % 100_000}"
 """Others may run these tests on the same machine."""
 NETWORK = f"198.18.{_RUN % 250}"
 """Of the addresses that are set aside for tests of networks (RFC 2544)."""
+DATABASE = f"{NETWORK}.2"
 PORT, INTERNAL_PORT, DATABASE_PORT = 8000, 8100, 8200
 EVERYWHERE = "0.0.0.0"
 """Where a command server listens, as that of os-autoinst does."""
@@ -68,6 +69,13 @@ class Host:
 
     def plug_in(self) -> None:
         ip("link", "set", self._port, "up")
+
+    def lose(self, address: str) -> None:
+        """Cut the host off from one address."""
+        ip("-n", self.namespace, "route", "add", "blackhole", address)
+
+    def find(self, address: str) -> None:
+        ip("-n", self.namespace, "route", "delete", "blackhole", address)
 
     def program(self, *command: str, hidden: Path) -> list[str]:
         """Return the command that runs in this host, which does not see the folder `hidden`."""
@@ -196,7 +204,8 @@ def network() -> Iterator[None]:
     """The bridge between hosts, by which this process reaches them too."""
     assert os.geteuid() == 0, "network namespaces need root: run these tests as root"
     ip("link", "add", BRIDGE, "type", "bridge")
-    ip("address", "add", f"{NETWORK}.1/24", "dev", BRIDGE)
+    for address in (f"{NETWORK}.1", DATABASE):
+        ip("address", "add", f"{address}/24", "dev", BRIDGE)
     ip("link", "set", BRIDGE, "up")
     try:
         yield
@@ -215,9 +224,9 @@ def served_by_network(database_url: str) -> Iterator[str]:
             pumps = [gevent.spawn(pump, *pair) for pair in ((outer, inner), (inner, outer))]
             gevent.joinall(pumps, count=1)
 
-    server = StreamServer((f"{NETWORK}.1", DATABASE_PORT), forward)
+    server = StreamServer((DATABASE, DATABASE_PORT), forward)
     server.start()
-    yield f"postgresql+psycopg://{url.username}@{NETWORK}.1:{DATABASE_PORT}/{url.database}"
+    yield f"postgresql+psycopg://{url.username}@{DATABASE}:{DATABASE_PORT}/{url.database}"
     server.stop()
 
 

@@ -4,7 +4,8 @@
 
 It pauses nowhere by itself, and each of its MODULES test modules can be named once by a test, so
 that every command is told from every other. It listens on HOST, else on the loopback. SIGUSR1 cuts
-all connections to the command server, SIGUSR2 has it send a flood.
+all connections to the command server, SIGUSR2 has it send a flood, and SIGHUP ends it alone, or has
+it begin again where it was.
 """
 
 from gevent import monkey
@@ -20,6 +21,7 @@ from pathlib import Path  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
+from gevent.server import StreamServer  # noqa: E402
 
 from devmode.commandserver.simulator import Simulator, server  # noqa: E402
 from devmode.commandserver.simulator import __main__ as player  # noqa: E402
@@ -45,6 +47,14 @@ class Witness(Simulator):
         for client in tuple(self._clients):
             client.close()
 
+    def go_or_come_back(self) -> None:
+        if self._server.started:
+            self._server.close()
+            self.cut()
+        else:
+            self._server = StreamServer(self._server.address, self._serve)
+            self._server.start()
+
     def flood(self) -> None:
         for number in range(FLOOD):
             self.broadcast({"flood": number, "filling": "x" * 1000})
@@ -61,6 +71,7 @@ def main(pool: str, witness: str, modules: str, host: str = server.HOST) -> None
     simulator = Witness(schedule, Path(witness))
     stopped = Event()
     gevent.signal_handler(signal.SIGTERM, stopped.set)
+    gevent.signal_handler(signal.SIGHUP, simulator.go_or_come_back)
     gevent.signal_handler(signal.SIGUSR1, simulator.cut)
     gevent.signal_handler(signal.SIGUSR2, simulator.flood)
     os.chdir(pool)

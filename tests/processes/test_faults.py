@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.databases import PostgresqlServer
-from tests.processes.hosts import HostsWorld, hosts_world
+from tests.processes.hosts import DATABASE, HostsWorld, hosts_world
 from tests.processes.people import Person
 from tests.processes.proxy import Proxy
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import Gunicorn, SimulatedJob, World, until
 
 AWAY = "database can&#39;t be reached"
 MOST_MEMORY_KB = 100_000
+LAPSE_S = 4.0
+"""How long it takes at most until a lease has lapsed, its margin is over and somebody looks."""
 
 
 def settles(owner: Person, job: SimulatedJob, *, at: int = 0) -> None:
@@ -147,6 +149,46 @@ def test_a_full_disk_is_told_and_ends_no_session(disk: Path, tmp_path: Path) -> 
         world.end()
 
 
+# Another container, which this one's kernel tells nothing of
+
+
+class Container(Gunicorn):
+    """A gunicorn whose processes have numbers of their own."""
+
+    def command(self) -> list[str]:
+        return ["unshare", "--pid", "--fork", *super().command()]
+
+
+class ContainersWorld(World):
+    """Two gunicorns, the second of them in a container."""
+
+    def new_gunicorn(self, number: int, environment: dict[str, str]) -> Gunicorn:
+        kind = (Gunicorn, Container)[number]
+        return kind(self.folder, f"gunicorn-{number}", environment)
+
+
+def test_a_keeper_in_another_container_that_is_killed_is_succeeded_when_its_lease_has_lapsed(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    world = ContainersWorld(tmp_path, postgresql.new_database(), 1, 1)
+    try:
+        job = world.start_job()
+        olivia = Person(world, "olivia")
+        olivia.takes_control(job, at=1)
+        here, container = world.gunicorns
+        assert world.keeper_of(job)[0] is container
+        assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
+        container.kill()
+        until(lambda: world.session_of(job).term == 2, "the adoption", 10 * LAPSE_S)
+        assert "processes have died" not in here.log, "the kernel knew"
+        assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
+        container.begin()
+        world.wait_until_complete()
+        settles(olivia, job, at=1)
+    finally:
+        world.end()
+
+
 # A network that falls apart
 
 
@@ -182,4 +224,35 @@ def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_whe
         lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
              "an answer")  # fmt: skip
     assert hosts.session_of(job).term == 2
+    settles(olivia, job, at=1)
+
+
+@pytest.mark.timeout(120)
+def test_a_keeper_that_is_cut_off_from_the_database_only_is_succeeded_and_goes_on_listening(
+    hosts: HostsWorld,
+) -> None:
+    job = hosts.start_job_on(hosts.b)
+    olivia = Person(hosts, "olivia")
+    lets(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
+    watching = olivia.controls(job, at=0)
+    assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
+    of_the_first = {sender for sender, _in_flight, _command in job.witness}
+    hosts.a.lose(DATABASE)
+    try:
+        watching.until(AWAY)
+        lets(lambda: hosts.session_of(job).term == 2, "the adoption")
+        said = len(job.witness)
+        for _ in range(3):
+            module = job.unused_module()
+            assert olivia.sets_pause_at(job, module, at=1).status == 200
+            watching.until(f"Will pause at module {module}")
+        assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 503
+    finally:
+        hosts.a.find(DATABASE)
+    hosts.wait_until_complete()
+    for at in (0, 1, 0):
+        lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
+             "an answer")  # fmt: skip
+    assert hosts.session_of(job).term == 2
+    assert not [line for line in job.witness[said:] if line[0] in of_the_first]
     settles(olivia, job, at=1)

@@ -233,3 +233,27 @@ def test_a_command_server_that_cuts_its_connections_is_come_back_to_and_nothing_
         assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
     until(lambda: world.descriptors < before + CUTS, "the connections that were cut to be closed")
     world.check(job)
+
+
+def test_a_command_server_that_restarts_is_come_back_to_by_who_keeps_the_session(
+    world: World,
+) -> None:
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    streams = [olivia.watches(job, at=at) for at in (0, 1)]
+    for stream in streams:
+        stream.until("You control this job")
+    job.end_command_server()
+    for at, stream in enumerate(streams):
+        stream.until("Nothing listens on the command server")
+        assert olivia.sets_pause_at(job, job.unused_module(), at=at).status == 502
+    job.begin_command_server()
+    until(lambda: times_back(world, job) == 1, "the way back")
+    for at in (0, 1):
+        module = job.unused_module()
+        assert olivia.sets_pause_at(job, module, at=at).status == 200
+        for stream in streams:
+            stream.until(f"Will pause at module {module}")
+    assert world.session_of(job).term == 1
+    world.check(job)

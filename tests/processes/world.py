@@ -182,6 +182,13 @@ class SimulatedJob:
         """Have the command server send more than anybody reads."""
         self._process.send_signal(signal.SIGUSR2)
 
+    def end_command_server(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
+
+    def begin_command_server(self) -> None:
+        """Have it listen where it did."""
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """Have its command server take what it is sent, and answer nothing."""
         self._process.send_signal(signal.SIGSTOP)
