@@ -121,7 +121,7 @@ def tell(error: DevmodeError) -> Response:
     if is_htmx():
         messages = [("error", error.sentence)]
         status = STATUSES[type(error)]
-        return messages_answer(messages, status, _untold_regions(job_id), _marks(job_id))
+        return messages_answer(messages, status, *_what_is_true(job_id))
     flash(error.sentence, "error")
     return redirect(url_for("jobs.show", job_id=job_id), 303)
 
@@ -133,6 +133,17 @@ def _changed_settings() -> dict[str, str]:
         if name in request.form
         and request.form.getlist(name)[-1] != request.form.get(f"was_{name}")
     }
+
+
+def _what_is_true(job_id: int) -> tuple[Regions, dict[str, str]]:
+    """Render what the page doesn't know, and mark what is not confirmed.
+
+    What became of a command is told also where the database went away meanwhile.
+    """
+    try:
+        return _untold_regions(job_id), _marks(job_id)
+    except DatabaseAway:
+        return {}, {}
 
 
 def _marks(job_id: int) -> dict[str, str]:
@@ -165,7 +176,7 @@ def _act(job_id: int, action: str, **arguments: object) -> Response:
 
 def _answer(job_id: int, sentence: str, emptied: tuple[str, ...] = ()) -> Response:
     if is_htmx():
-        messages, regions = [("done", sentence)], _untold_regions(job_id)
-        return messages_answer(messages, regions=regions, marks=_marks(job_id), emptied=emptied)
+        regions, marks = _what_is_true(job_id)
+        return messages_answer([("done", sentence)], regions=regions, marks=marks, emptied=emptied)
     flash(sentence, "done")
     return redirect(url_for("jobs.show", job_id=job_id), 303)

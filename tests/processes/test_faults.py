@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from tests.databases import PostgresqlServer
@@ -181,10 +182,7 @@ def test_a_keeper_in_another_container_that_is_killed_is_succeeded_when_its_leas
         container.kill()
         until(lambda: world.session_of(job).term == 2, "the adoption", 10 * LAPSE_S)
         assert "processes have died" not in here.log, "the kernel knew"
-        assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
-        container.begin()
-        world.wait_until_complete()
-        settles(olivia, job, at=1)
+        settles(olivia, job, at=0)
     finally:
         world.end()
 
@@ -235,11 +233,18 @@ def test_a_keeper_that_is_cut_off_from_the_database_only_is_succeeded_and_goes_o
     olivia = Person(hosts, "olivia")
     lets(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
     watching = olivia.controls(job, at=0)
-    assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
     of_the_first = {sender for sender, _in_flight, _command in job.witness}
-    hosts.a.lose(DATABASE)
+    settings = {"pause_on_failure": "1", "pause_on_mismatch": "assert_screen"}
+    job.freeze()
+    try:
+        asking = gevent.spawn(olivia.does, job, "settings", at=0, **settings)
+        lets(lambda: hosts.commands_of(job) == ["taken"], "the command to be taken")
+        hosts.a.lose(DATABASE)
+    finally:
+        job.thaw()
     try:
         watching.until(AWAY)
+        assert asking.get().status == 504
         lets(lambda: hosts.session_of(job).term == 2, "the adoption")
         said = len(job.witness)
         for _ in range(3):
@@ -254,5 +259,6 @@ def test_a_keeper_that_is_cut_off_from_the_database_only_is_succeeded_and_goes_o
         lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
              "an answer")  # fmt: skip
     assert hosts.session_of(job).term == 2
-    assert not [line for line in job.witness[said:] if line[0] in of_the_first]
+    late = [line for line in job.witness[said:] if line[0] in of_the_first]
+    assert not late, "it spoke after its lease"
     settles(olivia, job, at=1)

@@ -23,11 +23,6 @@ def keeping(world: World, job: object) -> int:
     return world.gunicorns.index(gunicorn)
 
 
-def states_of_commands(world: World, job: SimulatedJob) -> list[str]:
-    query = "SELECT state FROM session_commands WHERE job_id = :job"
-    return [row.state for row in world.rows(query, job=world.number_of(job))]
-
-
 def times_back(world: World, job: SimulatedJob) -> int:
     return [kind for kind, _text in world.events_of(job)].count("connection_back")
 
@@ -132,7 +127,7 @@ def test_a_keeper_that_wakes_up_late_says_no_more_of_what_it_had_begun(
     job.freeze()
     try:
         asking = gevent.spawn(olivia.does, job, "settings", at=other(at), **settings)
-        until(lambda: states_of_commands(world, job) == ["taken"], "the command to be taken")
+        until(lambda: world.commands_of(job) == ["taken"], "the command to be taken")
         os.kill(pid, signal.SIGSTOP)
     finally:
         job.thaw()
@@ -182,7 +177,7 @@ def test_what_a_killed_keeper_had_taken_has_an_unknown_outcome_and_is_not_sent_a
     try:
         asking = [gevent.spawn(olivia.sets_pause_at, job, m, at=other(at)) for m in modules]
         taken = ["taken"] * len(modules)
-        until(lambda: states_of_commands(world, job) == taken, "the commands to be taken")
+        until(lambda: world.commands_of(job) == taken, "the commands to be taken")
         os.kill(pid, signal.SIGKILL)
         answers = [greenlet.get() for greenlet in asking]
     finally:

@@ -304,6 +304,11 @@ class World:
         query = "SELECT kind, text FROM session_events WHERE job_id = :job ORDER BY id"
         return [tuple(row) for row in self.rows(query, job=self.number_of(job))]
 
+    def commands_of(self, job: SimulatedJob) -> list[str]:
+        """In which state each command is that somebody asked for."""
+        query = "SELECT state FROM session_commands WHERE job_id = :job ORDER BY id"
+        return [row.state for row in self.rows(query, job=self.number_of(job))]
+
     def keeper_of(self, job: SimulatedJob) -> tuple[Gunicorn, int]:
         """Which gunicorn, and which of its workers, keeps the session of a job."""
 
