@@ -69,8 +69,9 @@ def post_worker_init(worker):
     # What has been made by now stays: looking for garbage in it would halt all else for 80 ms.
     gc.collect()
     gc.freeze()
-    # Python's own 700 new objects are fewer than one page makes.
-    gc.set_threshold(10_000, 20, 50)
+    # Python's own 700 new objects are fewer than one page makes. Among what is old it is looked for
+    # every million objects: what lives as long as a stream has to be free of cycles.
+    gc.set_threshold(10_000, 10, 10)
 
     worker.leaving = Event()
     exit_soon = signal.getsignal(signal.SIGTERM)

@@ -38,12 +38,21 @@ class Connection(websocket.WebSocket):
         """Note that what is read from now on belongs to another message."""
         self._read = 0
 
+    def shutdown(self) -> None:
+        """Close at once, and know itself no longer: else it stays for long (gunicorn.conf.py)."""
+        super().shutdown()  # type: ignore[no-untyped-call]  # not typed there
+        self.frame_buffer.recv = _refuse
+
     def _recv(self, bufsize: int) -> bytes:
         data: bytes = super()._recv(bufsize)  # type: ignore[no-untyped-call]  # not typed there
         self._read += len(data)
         if self._read > LARGEST_MESSAGE:
             raise TooLong
         return data
+
+
+def _refuse(_bufsize: int) -> bytes:
+    raise websocket.WebSocketConnectionClosedException
 
 
 def connect(address: Address) -> Connection:

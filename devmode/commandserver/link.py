@@ -118,13 +118,13 @@ class Link:
         self._said_at: dict[Hashable, float] = {}
         self._websocket: Connection | None = None
         self._pinged_at = time.monotonic()
-        self._reader: Greenlet[..., None] = Greenlet(self._stay_connected)
-        self._reader.link_exception(self._log_failure)
+        self._reader: Greenlet[..., None] | None = None
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
         _pulse.let_time_pass_for(self)
-        self._reader.start()
+        self._reader = gevent.spawn(self._stay_connected)
+        self._reader.link_exception(self._log_failure)
 
     def say(self, command: Command, reference: Hashable) -> None:
         """Say a command when its turn comes; `Answered` tells what became of it."""
@@ -164,8 +164,12 @@ class Link:
         self.state = LinkState.CLOSED
         self._carry_out(self._conversation.lost())
         _pulse.forget(self)
-        self._reader.kill(block=False)
         self._drop_websocket()
+        # What knows itself stays for long (gunicorn.conf.py): the tracebacks of a reader know all.
+        self._hear = _nobody_hears
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.kill(block=False)
 
     def _stay_connected(self) -> None:
         pause_s = SHORTEST_PAUSE_S
@@ -238,7 +242,7 @@ class Link:
     def _drop_websocket(self) -> None:
         dropped, self._websocket = self._websocket, None
         if dropped is not None:
-            dropped.shutdown()  # type: ignore[no-untyped-call]  # websocket-client has no types here
+            dropped.shutdown()
 
     def pass_time(self, now: float) -> None:
         """Notice what did not happen by `now`, in seconds; never blocks."""
@@ -297,6 +301,10 @@ class Link:
 
     def _log_failure(self, greenlet: "Greenlet[..., None]") -> None:
         log.error("a greenlet of a link failed", job=self._job_id, exc_info=greenlet.exc_info)
+
+
+def _nobody_hears(_event: LinkEvent) -> None:
+    pass
 
 
 class _Pulse:

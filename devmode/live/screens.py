@@ -42,7 +42,7 @@ from devmode.live.frame import Frame
 from devmode.live.lookers import Lookers
 from devmode.live.questions import HoldPicture, LatestPicture, Seen
 from devmode.live.screenview import ScreenFacts
-from devmode.live.watches import Wake, Watches
+from devmode.live.watches import Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
@@ -79,7 +79,7 @@ class Screen:
 class _Looked:
     job: Job
     screen: Screen
-    wake: Wake
+    read: "Callable[[_Looked], None]"
     lookers: int = 0
     tended_at: float = 0.0
     watched: bool = False
@@ -87,6 +87,10 @@ class _Looked:
     following: "Greenlet[..., None] | None" = None
     """What follows the screen of a job that is another host's."""
     leaving: "Greenlet[..., None] | None" = None
+
+    def wake(self) -> None:
+        """Have it read in a moment."""
+        _in_background(self.read, self)
 
     @property
     def is_late(self) -> bool:
@@ -256,7 +260,7 @@ class Screens:
         return known[1]
 
     def _begin(self, job: Job) -> None:
-        looked = _Looked(job, Screen(), wake=lambda: _in_background(self._read, looked))
+        looked = _Looked(job, Screen(), self._read)
         # Counted before anything that waits: whoever looks may leave meanwhile.
         looked.lookers = 1
         self._looked[job.id] = looked

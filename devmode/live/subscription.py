@@ -48,6 +48,14 @@ class News:
         return News(self.subject, merged(self.regions, later.regions))
 
 
+def _hold_back(_news: News) -> bool:
+    return False
+
+
+def _leave_alone() -> None:
+    pass
+
+
 @dataclass(eq=False)
 class Subscription:
     """One browser's stream: what it watches, and what it has yet to be sent."""
@@ -65,9 +73,9 @@ class Subscription:
     """The jobs whose screens are kept fresh for it."""
     ready: Event = field(default_factory=Event)
     """Set while there may be something to take."""
-    woken: Callable[[], None] = lambda: None
+    woken: Callable[[], None] = _leave_alone
     """Called when `ready` is set; must not wait."""
-    deliver: Callable[[News], bool] = lambda _news: False
+    deliver: Callable[[News], bool] = _hold_back
     """Tells news at once; False where they have to wait, because something else is being sent."""
     signed_out: bool = False
     gone: bool = False
@@ -81,6 +89,10 @@ class Subscription:
     def is_tab(self) -> bool:
         """Whether it counts as an open tab: the pictures of a page come beside its other stream."""
         return self.audience is not Audience.SCREEN
+
+    def part(self) -> None:
+        """Know no longer who is told: what knows itself stays for long (gunicorn.conf.py)."""
+        self.woken, self.deliver = _leave_alone, _hold_back
 
     def wake(self) -> None:
         """Have it look what there is to take, or whether it is over."""

@@ -39,14 +39,14 @@ class Watches:
                 watch = inotify.add_watch(path, _MASK)
         except OSError:
             return False
-        if self._waiting.get(watch) is not wake:
+        if self._waiting.get(watch) != wake:
             self.remove(wake)
             self._waiting[watch] = wake
         return True
 
     def remove(self, wake: Wake) -> None:
         """Call `wake` no longer."""
-        for watch in [number for number, waits in self._waiting.items() if waits is wake]:
+        for watch in [number for number, waits in self._waiting.items() if waits == wake]:
             del self._waiting[watch]
             try:
                 if self._inotify is not None:

@@ -111,6 +111,7 @@ class EventStream:
         admission.leave(self._subscription)
         self._texts.close()
         self._parts.feed.unsubscribe(self._subscription)
+        self._subscription.part()
 
     def beat(self) -> None:
         """Tell that it is still there, where nothing else does; cut it where nothing is taken."""

@@ -1,5 +1,6 @@
 """A simulated openQA, and databases of both kinds."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,11 @@ def openqa() -> Iterator[SimulatedOpenQA]:
     simulated = SimulatedOpenQA()
     yield simulated
     simulated.stop()
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Looks for no garbage meanwhile: what is gone then, nothing knew any more."""
+    gc.disable()
+    yield
+    gc.enable()

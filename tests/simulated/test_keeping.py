@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.commandserver.commands import SetPauseOnNextCommand
+from devmode.commandserver.link import Link
 from devmode.commandserver.simulator import Simulator
 from devmode.errors import DatabaseAway, JobNotRunning, SessionLocked
 from devmode.jobs.job import Job, JobState
@@ -281,3 +283,17 @@ def test_a_session_that_others_adopted_during_a_lapse_is_let_go_of_before_anothe
     assert link.is_hushed
     keeper.wait_until_ended(timeout_s=5)
     assert process.store.session_of(process.job.id) is not None, "it is theirs"
+
+
+def used_once(process: Process) -> "weakref.ref[Link]":
+    listening = process.links.listen(process.job, lambda _event: None)
+    until(lambda: listening.link.is_up, "the link to come up")
+    listening.stop()
+    return weakref.ref(listening.link)
+
+
+def test_a_link_that_is_closed_is_gone_without_garbage_collection(
+    process: Process, uncollected: None
+) -> None:
+    link = used_once(process)
+    until(lambda: link() is None, "nothing to know the link")

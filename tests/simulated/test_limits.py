@@ -1,6 +1,7 @@
 """What one browser can hold up: nothing but itself."""
 
 import io
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent import socket
 from gevent.event import Event
 
 from devmode.errors import DatabaseAway
@@ -16,6 +18,8 @@ from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
 from devmode.web import eventstream, patience, stream
 from devmode.web.patience import TROUBLE, Patience
+from devmode.web.wire import Wire
+from tests.waiting import until
 
 GUEST = Visitor(1, "olivia", Role.OPERATOR, "login", signed_in_at="http://openqa")
 
@@ -137,3 +141,13 @@ def test_whose_role_has_changed_is_signed_out(events: Iterator[bytes]) -> None:
     next(events)
     eventstream.authorise_all()
     assert list(events) == [eventstream.SIGNED_OUT]
+
+
+def test_a_stream_that_is_over_is_gone_without_garbage_collection(uncollected: None) -> None:
+    ours, theirs = socket.socketpair()
+    told = watching(GUEST, lambda _login_id: GUEST)
+    told.go_on_over(Wire(ours, chunked=True))
+    subscription = weakref.ref(told._subscription)
+    theirs.close()
+    del told, ours
+    until(lambda: subscription() is None, "nothing to know the stream")
