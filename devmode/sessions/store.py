@@ -252,11 +252,11 @@ class Store:
             if self._wins(reserved, name):
                 return True
             facts = self.session_of(job_id)
-            if facts is not None and facts.user_id == user_id:
+            if facts is None:
+                continue
+            if facts.user_id == user_id:
                 return False
-            if facts is not None:
-                sentence = f"{facts.developer} controls this job. You can ask for control."
-                raise SessionLocked(sentence)
+            raise SessionLocked(f"{facts.developer} controls this job. You can ask for control.")
         raise SessionLocked("Others took control of this job and let go just now. Try again.")
 
     def _wins(self, reserved: dict[str, Any], name: str) -> bool:
