@@ -2,45 +2,20 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
 
-from tests.databases import PostgresqlServer
 from tests.processes.people import Person, Stream
-from tests.processes.proxy import Apache, Nginx
+from tests.processes.proxy import Proxy
 from tests.processes.world import SimulatedJob, World, until
 
 LIMIT_S = 250.0
 """Ten times what deploy/nginx.conf and deploy/apache.conf say of streams."""
 
 
-@pytest.fixture
-def world(postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[World]:
-    """Two gunicorns with a worker each: one will be stopped."""
-    world = World(tmp_path, postgresql.new_database(), 1, 1, https="true")
-    yield world
-    world.end()
-
-
-@pytest.fixture
-def nginx(world: World) -> Iterator[Nginx]:
-    nginx = Nginx(world)
-    yield nginx
-    nginx.stop()
-
-
-@pytest.fixture
-def apache(world: World) -> Iterator[Apache]:
-    apache = Apache(world)
-    yield apache
-    apache.stop()
-
-
 def controlled_in_each(
-    world: World, owner: Person, nginx: Nginx
+    world: World, owner: Person, nginx: Proxy
 ) -> list[tuple[SimulatedJob, Stream]]:
     """A job at home in each gunicorn, and its owner's stream."""
     found: dict[int, tuple[SimulatedJob, Stream]] = {}
@@ -54,8 +29,9 @@ def controlled_in_each(
 
 @pytest.mark.timeout(2 * LIMIT_S)
 def test_a_stopped_gunicorn_keeps_no_page_no_form_and_no_stream_waiting_for_long(
-    world: World, nginx: Nginx, apache: Apache
+    proxied_world: World, proxy: Proxy, apache: Proxy
 ) -> None:
+    world, nginx = proxied_world, proxy
     olivia = Person(world, "olivia")
     (job, silent), (other, watching) = controlled_in_each(world, olivia, nginx)
     # Apache goes from one to the other.

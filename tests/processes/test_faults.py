@@ -201,6 +201,15 @@ def lets(condition: Callable[[], object], what: str) -> None:
     until(condition, what, 20)
 
 
+def is_steered_from_both(hosts: HostsWorld, owner: Person, job: SimulatedJob) -> None:
+    """Whoever was cut off is back, and has let go of what the other adopted."""
+    hosts.wait_until_complete()
+    for at in (0, 1, 0):
+        lets(lambda at=at: owner.sets_pause_at(job, job.unused_module(), at=at).status == 200,
+             "an answer")  # fmt: skip
+    assert hosts.session_of(job).term == 2
+
+
 @pytest.mark.timeout(120)
 def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_when_it_is_back(
     hosts: HostsWorld,
@@ -217,11 +226,7 @@ def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_whe
             assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
     finally:
         hosts.a.plug_in()
-    hosts.wait_until_complete()
-    for at in (0, 1, 0):
-        lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
-             "an answer")  # fmt: skip
-    assert hosts.session_of(job).term == 2
+    is_steered_from_both(hosts, olivia, job)
     settles(olivia, job, at=1)
 
 
@@ -254,11 +259,7 @@ def test_a_keeper_that_is_cut_off_from_the_database_only_is_succeeded_and_goes_o
         assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 503
     finally:
         hosts.a.find(DATABASE)
-    hosts.wait_until_complete()
-    for at in (0, 1, 0):
-        lets(lambda at=at: olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200,
-             "an answer")  # fmt: skip
-    assert hosts.session_of(job).term == 2
+    is_steered_from_both(hosts, olivia, job)
     late = [line for line in job.witness[said:] if line[0] in of_the_first]
     assert not late, "it spoke after its lease"
     settles(olivia, job, at=1)

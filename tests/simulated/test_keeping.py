@@ -254,7 +254,9 @@ def test_a_command_is_begun_though_the_database_went_away_before_it_told_that_it
     requests = process.store.requests
     afterwards(monkeypatch, requests, "take", go_away)
     number = requests.ask(process.job.id, OLIVIA.id, "resume", {}, None)
-    process.keeping.keeper_of(process.job.id).look_for_requests()  # type: ignore[union-attr]
+    keeper = process.keeping.keeper_of(process.job.id)
+    assert keeper is not None
+    keeper.look_for_requests()
     until(lambda: requests.outcome(number), "the outcome")
     assert requests.outcome(number) == (None, "The test goes on.")
     assert gone

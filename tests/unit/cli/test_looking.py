@@ -1,7 +1,7 @@
 """`devmode watch` and `devmode wait`, of a server that is played."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
@@ -64,8 +64,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the output be one without colours, of 21 columns."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "21")
-    live: Callable[..., showing.Display] = lambda **_: showing.LiveLine()  # noqa: E731
-    monkeypatch.setattr(looking, "_display", live)
+    monkeypatch.setattr(looking, "_display", lambda **_: showing.LiveLine())
 
 
 def test_a_shorter_line_leaves_nothing_of_a_longer_one_without_colours_too(
