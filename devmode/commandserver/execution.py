@@ -4,11 +4,12 @@ Pure module: no sockets, no Flask, no database, no clock.
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from devmode.commandserver.broadcasts import Broadcast, Postponed, ScreenCheck, Typed
 
@@ -71,8 +72,7 @@ class Pause:
         return PauseKind.OTHER
 
 
-@dataclass(frozen=True)
-class ExecutionState:
+class ExecutionState(Struct, frozen=True, kw_only=True):
     """The state of one job's execution, as far as the command server told it."""
 
     known: bool = False
@@ -97,8 +97,8 @@ class ExecutionState:
     since the version was not raised for them."""
     api_version: tuple[int, int] | None = None
     stopping: str | None = None
-    commands_seen: int = field(default=0, compare=False)
-    """Counts backend commands; of no interest to viewers, hence not compared."""
+    commands_seen: int = 0
+    """Counts backend commands."""
 
     @property
     def settings(self) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 A test enters a module some fifty times; each time two or three rows show something else.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from devmode.jobs.job import Module
@@ -38,8 +39,7 @@ class Schedule(NamedTuple):
     @property
     def rows(self) -> list[Row]:
         """A row for each module, in order."""
-        offered = {module.full_name for module in ahead(self.modules, self.current)}
-        return [self._row(module, offered) for module in self.modules]
+        return self.rows_at(range(len(self.modules)))
 
     @property
     def done(self) -> int:
@@ -52,16 +52,40 @@ class Schedule(NamedTuple):
         None where they can't be told apart by the names of their modules, or are so many that all
         of them is less.
         """
-        names = [module.name for module in self.modules]
-        # Modules of two categories may have one name; and html knows no carriage return.
-        is_told_apart = len(set(names)) == len(names) and all(map(str.isprintable, names))
-        if not is_told_apart or names != [module.name for module in before.modules]:
+        names = full_names(self.modules)
+        if self.modules is not before.modules and names != full_names(before.modules):
             return None
-        pairs = zip(self.rows, before.rows, strict=True)
+        places = self._places_to_compare(before, names)
+        pairs = zip(self.rows_at(places), before.rows_at(places), strict=True)
         rows = [row for row, former in pairs if row != former]
-        return rows if len(rows) <= max(FEW, len(names) // FEW) else None
+        is_less = len(rows) <= max(FEW, len(names) // FEW)
+        return rows if is_less and self._tells_apart(rows) else None
 
-    def _row(self, module: Module, offered: set[str]) -> Row:
+    def _places_to_compare(self, before: "Schedule", names: list[str]) -> Sequence[int]:
+        """Return which rows may show something else; to whoever may choose, any."""
+        if self.is_editable or before.is_editable:
+            return range(len(names))
+        marked = {self.current, before.current, self.pause_at, before.pause_at}
+        modules = zip(names, self.modules, before.modules, strict=True)
+        return [
+            place
+            for place, (name, module, former) in enumerate(modules)
+            if name in marked or module is not former
+        ]
+
+    def _tells_apart(self, rows: list[Row]) -> bool:
+        """Modules of two categories may have one name; and html knows no carriage return."""
+        names = [module.name for module in self.modules]
+        told = [row.module.name for row in rows]
+        return all(names.count(name) == 1 and name.isprintable() for name in told)
+
+    def rows_at(self, places: Sequence[int]) -> list[Row]:
+        """Return the rows of the modules at these places."""
+        offered_from = first_ahead(self.modules, self.current) if self.is_editable else None
+        return [self._row(place, offered_from) for place in places]
+
+    def _row(self, place: int, offered_from: int | None) -> Row:
+        module = self.modules[place]
         name = module.full_name
         is_current, is_chosen = name == self.current, name == self.pause_at
         return Row(
@@ -69,11 +93,16 @@ class Schedule(NamedTuple):
             is_current,
             is_current and self.is_paused,
             is_chosen,
-            self.is_editable and (is_chosen or name in offered),
+            offered_from is not None and (is_chosen or place >= offered_from),
         )
 
 
-def ahead(modules: tuple[Module, ...], current: str | None) -> tuple[Module, ...]:
-    """Return the modules that still come after the one of this full name."""
-    names = [module.full_name for module in modules]
-    return modules[names.index(current) + 1 :] if current in names else modules
+def first_ahead(modules: tuple[Module, ...], current: str | None) -> int:
+    """Return the place of the first module that still comes after the one of this full name."""
+    names = full_names(modules)
+    return names.index(current) + 1 if current in names else 0
+
+
+def full_names(modules: tuple[Module, ...]) -> list[str]:
+    """Return how os-autoinst calls these modules."""
+    return [module.full_name for module in modules]

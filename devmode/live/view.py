@@ -11,10 +11,12 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
+
 from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import Job, JobState, Module
-from devmode.live.schedule import Schedule, ahead
+from devmode.live.schedule import Schedule, first_ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.live.timeline import TimelineEntry, entries, moment
 from devmode.sessions.actions import shown_setting
@@ -103,8 +105,7 @@ class Session:
     away: bool
 
 
-@dataclass(frozen=True)
-class LiveView:
+class LiveView(Struct, frozen=True, dict=True):
     """Everything that the page of a job shows."""
 
     job: Job
@@ -341,7 +342,7 @@ class LiveView:
 
     @property
     def _ahead(self) -> tuple[Module, ...]:
-        return ahead(self.job.modules, self.current_module)
+        return self.job.modules[first_ahead(self.job.modules, self.current_module) :]
 
     def _module_options(self, audience: Audience) -> tuple[OptionGroup, ...]:
         """Modules that still come, by category, and the one that is set even if it has passed.

@@ -10,9 +10,10 @@ effects out, in order.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from functools import partial
+
+from msgspec.structs import replace
 
 from devmode.commandserver.commands import Command
 from devmode.commandserver.execution import ExecutionState

@@ -3,7 +3,6 @@
 Where devmode differs on purpose, the name of the test says so; docs/openqa.md has the reasons.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -306,7 +305,7 @@ def test_frames_for_the_owner_say_that_it_is_theirs() -> None:
 def test_an_incompatible_os_autoinst_is_a_configuration_issue(
     version: tuple[int, int], written: str
 ) -> None:
-    state = replace(state_after(STATUS), api_version=version)
+    state = msgspec.structs.replace(state_after(STATUS), api_version=version)
     message = farewell(told(incompatible=".".join(map(str, state.api_version or ()))))
     assert message == Message(
         "error",

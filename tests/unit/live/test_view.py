@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Pause
@@ -50,8 +51,8 @@ def test_a_pause_before_the_first_module_has_no_place() -> None:
 def test_a_screen_mismatch_of_a_job_of_openqa_leads_to_its_needle_editor() -> None:
     job = replace(JOB, openqa_id=4, openqa_url="https://openqa.example.org")
     editor = "https://openqa.example.org/tests/4/edit"
-    assert replace(view_of(MISMATCH), job=job).needle_editor == editor
-    assert replace(view_of("olivia paused it"), job=job).needle_editor is None
+    assert structs.replace(view_of(MISMATCH), job=job).needle_editor == editor
+    assert structs.replace(view_of("olivia paused it"), job=job).needle_editor is None
     assert view_of(MISMATCH).needle_editor is None
 
 
@@ -65,9 +66,10 @@ def test_a_needle_is_made_by_the_owner_of_a_paused_job_whose_pictures_can_be_see
     paused = view_of("olivia paused it")
     assert paused.can_make_needle(Audience.OWNER)
     assert not paused.can_make_needle(Audience.OPERATOR)
-    assert not replace(paused, execution=ExecutionState(known=True)).can_make_needle(Audience.OWNER)
+    running = structs.replace(paused, execution=ExecutionState(known=True))
+    assert not running.can_make_needle(Audience.OWNER)
     away = replace(JOB, pool_directory=NOWHERE)
-    assert not replace(paused, job=away).can_make_needle(Audience.OWNER)
+    assert not structs.replace(paused, job=away).can_make_needle(Audience.OWNER)
 
 
 def test_only_a_mismatch_has_the_needles_loaded_anew() -> None:

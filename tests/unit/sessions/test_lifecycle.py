@@ -1,11 +1,11 @@
 """Conversations with one session: given a state, when events are received, effects follow."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from devmode.commandserver.commands import (
     PauseNow,

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from app import create_app
 from devmode.commandserver.address import Address, JobToken
@@ -53,19 +54,19 @@ def executions() -> list[ExecutionState]:
     mismatch = "match=x timed out after 3 (assert_screen)"
     return [
         ExecutionState(),
-        replace(RUNNING, api_function="type_string", api_detail="5 characters"),
-        replace(RUNNING, api_function="assert_screen", tags=("x",)),
-        replace(RUNNING, module="shell-b"),
-        replace(RUNNING, pause=Pause("reached module a"), turn=1),
-        replace(RUNNING, pause=Pause(mismatch), turn=1),
-        replace(RUNNING, pause=Pause("test died: x"), turn=1),
-        replace(RUNNING, pause_at="shell-c"),
-        replace(RUNNING, pause_at="gone-away"),
-        replace(RUNNING, pause_on_mismatch=Mismatch.CHECK_SCREEN),
-        replace(RUNNING, pause_on_next_command=True),
-        replace(RUNNING, pause_on_failure=True),
-        replace(RUNNING, supports_pausing=False),
-        replace(RUNNING, stopping="test execution ended"),
+        structs.replace(RUNNING, api_function="type_string", api_detail="5 characters"),
+        structs.replace(RUNNING, api_function="assert_screen", tags=("x",)),
+        structs.replace(RUNNING, module="shell-b"),
+        structs.replace(RUNNING, pause=Pause("reached module a"), turn=1),
+        structs.replace(RUNNING, pause=Pause(mismatch), turn=1),
+        structs.replace(RUNNING, pause=Pause("test died: x"), turn=1),
+        structs.replace(RUNNING, pause_at="shell-c"),
+        structs.replace(RUNNING, pause_at="gone-away"),
+        structs.replace(RUNNING, pause_on_mismatch=Mismatch.CHECK_SCREEN),
+        structs.replace(RUNNING, pause_on_next_command=True),
+        structs.replace(RUNNING, pause_on_failure=True),
+        structs.replace(RUNNING, supports_pausing=False),
+        structs.replace(RUNNING, stopping="test execution ended"),
     ]
 
 
@@ -74,23 +75,27 @@ def views() -> list[LiveView]:
     further = replace(JOB, modules=(replace(MODULES[0], result="fail"), *MODULES[1:]))
     return [
         VIEW,
-        *(replace(VIEW, execution=execution) for execution in executions()),
-        *(replace(VIEW, link=link) for link in LinkState),
-        replace(VIEW, trouble="a trouble", link=LinkState.RECONNECTING),
-        replace(VIEW, revision="1.1"),
-        replace(VIEW, job=ended),
-        replace(VIEW, job=further),
-        replace(VIEW, job=replace(JOB, vnc=None)),
-        replace(VIEW, job=replace(JOB, no_video=True)),
+        *(structs.replace(VIEW, execution=execution) for execution in executions()),
+        *(structs.replace(VIEW, link=link) for link in LinkState),
+        structs.replace(VIEW, trouble="a trouble", link=LinkState.RECONNECTING),
+        structs.replace(VIEW, revision="1.1"),
+        structs.replace(VIEW, job=ended),
+        structs.replace(VIEW, job=further),
+        structs.replace(VIEW, job=replace(JOB, vnc=None)),
+        structs.replace(VIEW, job=replace(JOB, no_video=True)),
         *(
-            replace(VIEW, job=IN_OPENQA, execution=replace(RUNNING, pause=Pause(reason), turn=1))
+            structs.replace(
+                VIEW, job=IN_OPENQA, execution=structs.replace(RUNNING, pause=Pause(reason), turn=1)
+            )
             for reason in ("reached module a", "match=x timed out after 3 (assert_screen)")
         ),
-        replace(VIEW, job=replace(JOB, machine_gone=True), screen_facts=ScreenFacts(True, True)),
-        replace(VIEW, screen_facts=ScreenFacts(True, True)),
-        replace(VIEW, screen_facts=ScreenFacts(True, False, "It is not permitted.")),
+        structs.replace(
+            VIEW, job=replace(JOB, machine_gone=True), screen_facts=ScreenFacts(True, True)
+        ),
+        structs.replace(VIEW, screen_facts=ScreenFacts(True, True)),
+        structs.replace(VIEW, screen_facts=ScreenFacts(True, False, "It is not permitted.")),
         *(
-            replace(VIEW, session=session)
+            structs.replace(VIEW, session=session)
             for session in (
                 SESSION,
                 replace(SESSION, tabs=2),
@@ -99,12 +104,12 @@ def views() -> list[LiveView]:
                 replace(SESSION, requested_by="oscar"),
             )
         ),
-        replace(VIEW, job=replace(JOB, address=None)),
-        replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
-        replace(VIEW, job=IN_OPENQA),
-        replace(VIEW, job=replace(IN_OPENQA, openqa=None)),
-        replace(VIEW, job=replace(IN_OPENQA, openqa=replace(PART, facts=OTHER_FACTS))),
-        replace(VIEW, events=(EventFacts(1, 2.0, "olivia", "started", "Took control."),)),
+        structs.replace(VIEW, job=replace(JOB, address=None)),
+        structs.replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
+        structs.replace(VIEW, job=IN_OPENQA),
+        structs.replace(VIEW, job=replace(IN_OPENQA, openqa=None)),
+        structs.replace(VIEW, job=replace(IN_OPENQA, openqa=replace(PART, facts=OTHER_FACTS))),
+        structs.replace(VIEW, events=(EventFacts(1, 2.0, "olivia", "started", "Took control."),)),
     ]
 
 
@@ -138,8 +143,8 @@ def test_what_shows_the_same_is_rendered_the_same(pages: list[Page], region: str
 
 def test_only_regions_that_show_something_else_are_rendered(fragments: Fragments) -> None:
     before, _regions = job_regions(fragments, VIEW, Audience.OWNER, {})
-    typing = replace(RUNNING, api_function="type_string", api_detail="5 characters")
-    view = replace(VIEW, execution=typing)
+    typing = structs.replace(RUNNING, api_function="type_string", api_detail="5 characters")
+    view = structs.replace(VIEW, execution=typing)
     assert job_regions(fragments, view, Audience.OWNER, before)[1].keys() == {"status"}
 
 
@@ -168,7 +173,7 @@ def test_changed_rows_in_their_places_show_the_whole_schedule(
 
 def test_of_a_schedule_only_the_rows_that_change_are_told(fragments: Fragments) -> None:
     before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
-    next_module = replace(VIEW, execution=replace(RUNNING, module="shell-b"))
+    next_module = structs.replace(VIEW, execution=structs.replace(RUNNING, module="shell-b"))
     _shown, regions = job_regions(fragments, next_module, Audience.VIEWER, before)
     assert regions.keys() == {"status", "schedule/module-a", "schedule/module-b"}
 
@@ -176,7 +181,7 @@ def test_of_a_schedule_only_the_rows_that_change_are_told(fragments: Fragments) 
 def test_a_schedule_with_other_modules_is_told_whole(fragments: Fragments) -> None:
     before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
     for modules in (MODULES[1:], (), (*MODULES, Module("d", "shell", ""))):
-        view = replace(VIEW, job=replace(JOB, modules=modules))
+        view = structs.replace(VIEW, job=replace(JOB, modules=modules))
         _shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
         assert "schedule" in regions
         assert not any("/" in name for name in regions)
@@ -186,18 +191,18 @@ def test_a_schedule_with_other_modules_is_told_whole(fragments: Fragments) -> No
 def test_rows_that_a_page_would_not_find_by_name_are_told_whole(
     fragments: Fragments, name: str
 ) -> None:
-    odd = replace(VIEW, job=replace(JOB, modules=(*MODULES, Module(name, "shell", ""))))
+    odd = structs.replace(VIEW, job=replace(JOB, modules=(*MODULES, Module(name, "shell", ""))))
     before, _regions = job_regions(fragments, odd, Audience.VIEWER, {})
-    view = replace(odd, execution=replace(RUNNING, module=f"shell-{name}"))
+    view = structs.replace(odd, execution=structs.replace(RUNNING, module=f"shell-{name}"))
     _shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
     assert regions.keys() == {"status", "schedule"}
 
 
 def test_where_most_rows_change_the_schedule_is_told_whole(fragments: Fragments) -> None:
     many = tuple(Module(f"m{number}", "boot", "") for number in range(20))
-    view = replace(VIEW, job=replace(JOB, modules=many))
+    view = structs.replace(VIEW, job=replace(JOB, modules=many))
     before, _regions = job_regions(fragments, view, Audience.OWNER, {})
-    lost = replace(view, link=LinkState.RECONNECTING)
+    lost = structs.replace(view, link=LinkState.RECONNECTING)
     _shown, regions = job_regions(fragments, lost, Audience.OWNER, before)
     assert "schedule" in regions
     assert not any("/" in name for name in regions)
@@ -215,7 +220,9 @@ def test_whoever_comes_gets_whole_regions(fragments: Fragments) -> None:
 def test_what_openqa_can_do_appears_as_soon_as_it_tells_of_the_job(fragments: Fragments) -> None:
     for audience in PEOPLE:
         before, _regions = job_regions(fragments, VIEW, audience, {})
-        _shown, regions = job_regions(fragments, replace(VIEW, job=IN_OPENQA), audience, before)
+        _shown, regions = job_regions(
+            fragments, structs.replace(VIEW, job=IN_OPENQA), audience, before
+        )
         assert "http://openqa/tests/7" in regions["origin"]
         offered = "/jobs/7/openqa/restart" in regions.get("openqa", "")
         assert offered is (audience is not Audience.VIEWER)
@@ -225,9 +232,9 @@ def test_what_openqa_can_do_appears_as_soon_as_it_tells_of_the_job(fragments: Fr
 def test_nothing_that_is_typed_is_replaced_while_openqa_goes_on_telling(
     fragments: Fragments,
 ) -> None:
-    view = replace(VIEW, job=IN_OPENQA)
+    view = structs.replace(VIEW, job=IN_OPENQA)
     before, _regions = job_regions(fragments, view, Audience.OPERATOR, {})
     away = replace(PART, facts=OTHER_FACTS, trouble="It is away.")
-    further = replace(view, job=replace(IN_OPENQA, openqa=away, modules=()))
+    further = structs.replace(view, job=replace(IN_OPENQA, openqa=away, modules=()))
     _shown, regions = job_regions(fragments, further, Audience.OWNER, before)
     assert "openqa" not in regions
