@@ -47,4 +47,5 @@ class Address:
 
     def url(self) -> str:
         """Return the websocket URL; it holds the token: never log, show or store it."""
-        return f"ws://{self.host}:{self.port}/{self.token.reveal()}/ws"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ws://{host}:{self.port}/{self.token.reveal()}/ws"
