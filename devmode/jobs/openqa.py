@@ -99,6 +99,8 @@ class Instance:
     idle: dict[int, tuple[int, Worker]] = field(default_factory=dict)
     """Jobs that a worker has and that don't run, yet or any more; when that was heard, in turns."""
     turn: int = 0
+    is_compared: bool = False
+    """Whether it has answered since, so that what was written of it before has been compared."""
     failures: int = 0
     trouble: str | None = None
     is_mine: bool = False
@@ -164,7 +166,7 @@ class Poller:
             return False
         if not instance.is_mine:
             # What another process wrote, or an earlier life of this one, is compared anew.
-            instance.is_mine, instance.turn = True, 0
+            instance.is_mine, instance.turn, instance.is_compared = True, 0, False
             instance.known.clear()
             instance.idle.clear()
         return True
@@ -187,7 +189,6 @@ class Poller:
             return False
 
     def _ask(self, instance: Instance) -> None:
-        is_first = instance.turn == 0
         instance.turn += 1
         known = instance.known
         unscheduled = any(not one.job.modules for one in known.values())
@@ -196,11 +197,13 @@ class Poller:
         else:
             workers = {worker.job_id: worker for worker in instance.api.workers()}
             changed = (workers.keys() ^ known.keys()) - _still_idle(instance, workers)
-            if is_first:
+            if not instance.is_compared:
                 changed |= self._written(instance)
             jobs = instance.api.jobs(changed) if changed else {}
             self._take_workers(instance, workers, jobs)
-        self._write(instance, self._written(instance) - known.keys() if is_first else set())
+        gone = set() if instance.is_compared else self._written(instance) - known.keys()
+        self._write(instance, gone)
+        instance.is_compared = True
 
     def _take_workers(
         self, instance: Instance, workers: dict[int, Worker], jobs: dict[int, JobFacts]

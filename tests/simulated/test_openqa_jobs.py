@@ -676,6 +676,24 @@ def test_what_was_known_is_there_after_a_restart_while_openqa_is_away(
     assert after.job.openqa.trouble
 
 
+def test_a_job_that_ended_during_a_restart_has_ended_though_openqa_was_away_at_first(
+    new_process: Callable[..., Process], openqa: SimulatedOpenQA
+) -> None:
+    before = new_process(openqa.url)
+    openqa.runs(7, **HERE)
+    before.asks()
+    before.lease.give_back()
+    openqa.ends(7)
+    openqa.broken = always("502 Bad Gateway")
+    after = new_process(openqa.url)
+    after.registry.end_forgotten()
+    after.asks()
+    assert after.job
+    openqa.broken = None
+    after.asks()
+    assert after.registry.running() == []
+
+
 def test_all_pages_of_a_long_list_are_read(process: Process, openqa: SimulatedOpenQA) -> None:
     openqa.runs(7, **HERE)
     openqa.runs(8, host="127.0.0.1", port=20023, token="another")
