@@ -98,7 +98,8 @@ class Feed:
         except BaseException:
             self.unsubscribe(subscription)
             raise
-        self.touch(DASHBOARD)
+        if DASHBOARD in subscription.tabs:
+            self.touch(DASHBOARD)  # which begins to watch the jobs
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -145,7 +146,8 @@ class Feed:
     def views(self) -> list[LiveView]:
         """Compose the live view of every job, those that run first, without their timelines."""
         owners = self._store.sessions()
-        return [self._view(job, Recorded(owners.get(job.id))) for job in self._jobs()]
+        jobs = [*self._registry.running(), *self._registry.ended()]
+        return [self._view(job, Recorded(owners.get(job.id))) for job in jobs]
 
     def _view(self, job: Job, recorded: Recorded) -> LiveView:
         job = self._archive.complete(job)
@@ -209,9 +211,6 @@ class Feed:
     def jobs(self) -> list[JobLine]:
         """Return the list of jobs, what waits for a person first."""
         return self.dashboard.lines()
-
-    def _jobs(self) -> list[Job]:
-        return [*self._registry.running(), *self._registry.ended()]
 
     def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
         """Tell which audience of a job somebody belongs to."""
@@ -325,7 +324,10 @@ class Feed:
         pace_s = PACE_S if subject == DASHBOARD else BREATH_S
         try:
             while channel.changed and channel.subscribers:
-                gevent.sleep(channel.rest_s(pace_s))
+                rest_s = channel.rest_s(pace_s)
+                if rest_s:
+                    gevent.sleep(rest_s)
+                    continue  # the last of them may have left
                 channel.changed = False
                 # Without the database no list of jobs can be told; it is, when that is back.
                 with contextlib.suppress(DatabaseAway):

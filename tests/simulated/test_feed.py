@@ -3,13 +3,15 @@
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 
 from devmode.jobs.job import Job
 from devmode.live.channel import BREATH_S, Recorded
+from devmode.live.dashboard import PACE_S
 from devmode.live.feed import Feed
 from devmode.live.renderings import Shown
-from devmode.live.subscription import Regions, Subscription, merged
+from devmode.live.subscription import DASHBOARD, Regions, Subscription, merged
 from devmode.live.view import Audience, LiveView
 from devmode.sessions.users import Role, Visitor
 from tests.waiting import until
@@ -30,7 +32,7 @@ class FeedOfOneWord(Feed):
         nothing: Any = None
         super().__init__(
             registry, nothing, away, nothing, nobody, nothing, nothing, nothing, nothing,
-            self._show, nothing,
+            self._show, lambda _lines, last: (last, {}),
         )  # fmt: skip
 
     def _show(self, _view: LiveView, _audience: Audience, last: Shown) -> tuple[Shown, Regions]:
@@ -68,3 +70,24 @@ def test_who_watches_hears_of_a_change_however_many_come_before_it_is_told(joine
     until(lambda: not feed._channels[JOB].serving, "the change to be told")
     assert known_after(viewer, known) == {"status": "after"}
     assert all(known_after(comer, {}) == {"status": "after"} for comer in comers)
+
+
+def test_no_job_is_watched_for_a_list_that_nobody_looks_at_any_more() -> None:
+    feed = FeedOfOneWord()
+    watching: list[bool] = []
+    dashboard: Any = SimpleNamespace(
+        lines=list,
+        watch=lambda _touch: watching.append(True),
+        unwatch=lambda: watching.append(False),
+    )
+    feed.dashboard = dashboard
+    viewer = feed.subscribe(VISITOR, [DASHBOARD])
+    until(lambda: bool(watching), "the jobs to be watched")
+    channel = feed._channels[DASHBOARD]
+    # The list is told at a pace: it rests until it is told again.
+    channel.told_at += 0.05 - PACE_S
+    feed.touch(DASHBOARD)
+    gevent.sleep(0)
+    feed.unsubscribe(viewer)
+    until(lambda: not channel.serving, "nothing to be left to tell")
+    assert not watching[-1]
