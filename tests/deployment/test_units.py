@@ -48,7 +48,9 @@ cp /opt/devmode/deploy/devmode@.* /etc/systemd/system/
 systemctl daemon-reload
 for port in 8000 8001; do systemctl enable --now devmode@$port.socket devmode@$port.service; done
 """
+RESTART = "for port in 8000 8001; do systemctl restart devmode@$port.service; done"
 POOL = "/var/lib/openqa/pool/1"
+KEPT = "/var/lib/devmode/kept"
 JOB = f"""
 from pathlib import Path
 from demo.jobs import Job
@@ -201,13 +203,14 @@ def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
     with olivia.opens(f"{service.url}{job}/screen.png") as picture:
         assert picture.read().startswith(b"\x89PNG")
 
-    for replace in (f"kill -9 {service.main}", "systemctl reload 'devmode@*.service'"):
+    for replace in (f"kill -9 {service.main}", RESTART):
         machine.does(replace)
         until(lambda: controls(olivia, job), "her job to be hers again")
 
     olivia.post(f"{job}/session/release", then="cancel", reason="enough")
     assert isotovideo.wait(30) is not None
     until(lambda: "The job has ended" in olivia.get(job), "the end")
+    until(lambda: list((machine.root / KEPT[1:]).rglob("*.png")), "its last picture to be kept")
     token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]
     for secret in (SECRET_KEY, START_CODE, token):
         assert secret not in service.journal
