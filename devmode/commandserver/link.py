@@ -16,6 +16,7 @@ import websocket
 from gevent import Greenlet
 
 from devmode import metrics
+from devmode.background import in_background
 from devmode.beat import to_beat_s
 from devmode.commandserver.address import Address
 from devmode.commandserver.broadcasts import Broadcast, UnreadableBroadcast, decode
@@ -118,13 +119,12 @@ class Link:
         self._said_at: dict[Hashable, float] = {}
         self._websocket: Connection | None = None
         self._pinged_at = time.monotonic()
-        self._reader: Greenlet[..., None] | None = None
+        self._reader: Greenlet[..., object] | None = None
 
     def start(self) -> None:
         """Connect, and connect again whenever that is needed, in the background."""
         _pulse.let_time_pass_for(self)
-        self._reader = gevent.spawn(self._stay_connected)
-        self._reader.link_exception(self._log_failure)
+        self._reader = self._in_background(self._stay_connected)
 
     def say(self, command: Command, reference: Hashable) -> None:
         """Say a command when its turn comes; `Answered` tells what became of it."""
@@ -248,11 +248,10 @@ class Link:
         """Notice what did not happen by `now`, in seconds; never blocks."""
         outputs = self._conversation.tick(now)
         if outputs:
-            gevent.spawn(self._carry_out, outputs).link_exception(self._log_failure)
+            self._in_background(self._carry_out, outputs)
         if now - self._pinged_at >= PING_S and self._websocket is not None:
             self._pinged_at = now
-            pinging = gevent.spawn(self._transmit, self._websocket.ping)
-            pinging.link_exception(self._log_failure)
+            self._in_background(self._transmit, self._websocket.ping)
 
     def _carry_out(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -299,8 +298,10 @@ class Link:
         self.state = state
         self.trouble = trouble
 
-    def _log_failure(self, greenlet: "Greenlet[..., None]") -> None:
-        log.error("a greenlet of a link failed", job=self._job_id, exc_info=greenlet.exc_info)
+    def _in_background(
+        self, do: Callable[..., object], *arguments: object
+    ) -> "Greenlet[..., object]":
+        return in_background("a greenlet of a link failed", do, *arguments, job=self._job_id)
 
 
 def _nobody_hears(_event: LinkEvent) -> None:
@@ -318,7 +319,7 @@ class _Pulse:
         self._links.add(link)
         if not self._beating:
             self._beating = True
-            gevent.spawn(self._beat).link_exception(_log_failure)
+            in_background("time stands still for links", self._beat)
 
     def forget(self, link: Link) -> None:
         self._links.discard(link)
@@ -353,7 +354,3 @@ def _sentence_for(error: Exception) -> str:
             return "The command server closed the connection."
         case _:
             return f"The connection to the command server failed ({type(error).__name__})."
-
-
-def _log_failure(greenlet: "Greenlet[..., None]") -> None:
-    log.error("a greenlet of a link failed", exc_info=greenlet.exc_info)

@@ -14,6 +14,7 @@ import gevent
 import structlog
 from gevent.event import Event
 
+from devmode.background import in_background
 from devmode.cluster.database import AWAY
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState
@@ -41,6 +42,7 @@ from devmode.sessions.users import Role, Visitor
 
 FIRST_STATUS_S = 0.5
 """How long a page waits for the first status, so that it needn't show "connecting"."""
+FAILED = "a channel of the feed failed"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -301,7 +303,7 @@ class Feed:
             self._tell(job_id, channel)
         except Exception:
             # It is the link's greenlet, which must not end by it.
-            log.exception("a channel of the feed failed", job=job_id)
+            log.exception(FAILED, job=job_id)
         self.touch(DASHBOARD)
 
     @staticmethod
@@ -317,8 +319,7 @@ class Feed:
         channel.changed = True
         if not channel.serving:
             channel.serving = True
-            serving = gevent.spawn(self._serve, subject, channel)
-            serving.link_exception(partial(_log_failure, subject))
+            in_background(FAILED, self._serve, subject, channel, job=subject)
 
     def _serve(self, subject: int, channel: Channel) -> None:
         pace_s = PACE_S if subject == DASHBOARD else BREATH_S
@@ -440,7 +441,3 @@ _AUDIENCES = {
     Role.OPERATOR: Audience.OPERATOR,
     Role.VIEWER: Audience.VIEWER,
 }
-
-
-def _log_failure(subject: int, greenlet: "gevent.Greenlet[..., None]") -> None:
-    log.error("a channel of the feed failed", job=subject, exc_info=greenlet.exc_info)

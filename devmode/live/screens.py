@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import gevent
-import structlog
 from gevent import Greenlet
 
+from devmode.background import in_background
 from devmode.beat import is_due, to_beat_s
 from devmode.errors import DatabaseAway, HostAway, NotPermitted, TextNotFound
 from devmode.jobs.archive import Archive
@@ -53,7 +53,7 @@ AT_ONCE = 10
 """So many are looked at before everything else has its turn."""
 SWEEP_S = 3.0
 
-log = structlog.stdlib.get_logger(__name__)
+FAILED = "a screen could not be looked at"
 
 Show = Callable[[Frame], None]
 Tell = Callable[[int], None]
@@ -84,13 +84,17 @@ class _Looked:
     tended_at: float = 0.0
     watched: bool = False
     """Whether the system tells of new pictures."""
-    following: "Greenlet[..., None] | None" = None
+    following: "Greenlet[..., object] | None" = None
     """What follows the screen of a job that is another host's."""
     leaving: "Greenlet[..., None] | None" = None
 
     def wake(self) -> None:
         """Have it read in a moment."""
-        _in_background(self.read, self)
+        self.soon(self.read)
+
+    def soon(self, do: "Callable[[_Looked], None]") -> None:
+        """Have something done with it in a moment."""
+        in_background(FAILED, do, self, job=self.job.id)
 
     @property
     def is_late(self) -> bool:
@@ -266,13 +270,14 @@ class Screens:
         self._looked[job.id] = looked
         if not self._registry.is_here(job):
             take = partial(self._take, looked)
-            looked.following = gevent.spawn(follow_screen, self._elsewhere, job, take)
-            looked.following.link_exception(partial(_log_failure, job.id))
+            looked.following = in_background(
+                FAILED, follow_screen, self._elsewhere, job, take, job=job.id
+            )
             return
         _refresh(looked.screen, job.pool_directory)
         # What another process withdraws before that is written is asked for again.
         self._lookers.enter(job.id)
-        _in_background(self._tend, looked)
+        looked.soon(self._tend)
         if not self._tending:
             self._tending = gevent.spawn(self._tend_all)
 
@@ -306,7 +311,7 @@ class Screens:
             due = [looked for looked in self._looked.values() if looked.is_due]
             for looked in in_breaths(due, AT_ONCE):
                 if looked.is_late:
-                    _in_background(self._tend, looked)
+                    looked.soon(self._tend)
                 else:
                     looked.wake()
 
@@ -364,11 +369,3 @@ def _refresh(screen: Screen, directory: Path) -> bool:
         return False
     screen.picture = picture
     return True
-
-
-def _in_background(do: Callable[[_Looked], None], looked: _Looked) -> None:
-    gevent.spawn(do, looked).link_exception(partial(_log_failure, looked.job.id))
-
-
-def _log_failure(job_id: int, greenlet: "Greenlet[..., None]") -> None:
-    log.error("a screen could not be looked at", job=job_id, exc_info=greenlet.exc_info)

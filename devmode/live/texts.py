@@ -4,13 +4,13 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import gevent
 import msgspec
 import structlog
 
+from devmode.background import in_background
 from devmode.commandserver.address import JobToken
 from devmode.errors import HostAway
 from devmode.jobs.archive import Archive
@@ -224,8 +224,8 @@ class Texts:
         reader = self._readers.get(key)
         if reader is None:
             reader = self._readers[key] = _Reader(self._text(job_id, name, sight))
-            reading = gevent.spawn(self._run, key, reader)
-            reading.link_exception(partial(_log_failure, job_id, name))
+            failed = "a reader of texts failed"
+            in_background(failed, self._run, key, reader, job=job_id, text=name)
         reader.ears.append(tell)
         return reader
 
@@ -335,7 +335,3 @@ def mask(token: JobToken, name: str, sight: Sight) -> Masker:
 def _effective(name: str, sight: Sight) -> Sight:
     """Only the log tells what was typed."""
     return sight if name == LOG else Sight.ALL
-
-
-def _log_failure(job_id: int, name: str, greenlet: "gevent.Greenlet[..., None]") -> None:
-    log.error("a reader of texts failed", job=job_id, text=name, exc_info=greenlet.exc_info)

@@ -9,13 +9,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import gevent
 import msgspec
 import structlog
 from flask import Blueprint, Response, abort, g, request
 from msgspec import Struct
 from werkzeug.wrappers import Response as AnyResponse
 
+from devmode.background import in_background
 from devmode.errors import DevmodeError, JobNotFound, JobNotRunning
 from devmode.jobs.job import Job, JobState
 from devmode.live.frame import Frame
@@ -191,8 +191,8 @@ class _Tab:
 
     def serve(self) -> None:
         """Tell and listen until either side has enough."""
-        telling = gevent.spawn(self._tell)
-        telling.link_exception(self._log_failure)
+        untold = "a page of openQA is no longer told anything"
+        telling = in_background(untold, self._tell, job=self.job_id)
         try:
             for text in self.websocket.messages():
                 self.take(text)
@@ -249,10 +249,6 @@ class _Tab:
     def enough(self, *, is_owner: bool) -> int | None:
         """Return the code to close with when there is nothing to do here any more."""
         return None
-
-    def _log_failure(self, telling: "gevent.Greenlet[..., None]") -> None:
-        trouble = "a page of openQA is no longer told anything"
-        log.error(trouble, job=self.job_id, exc_info=telling.exc_info)
 
 
 class _Controlling(_Tab):
