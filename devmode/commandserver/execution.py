@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from devmode.commandserver.broadcasts import Broadcast, Postponed, ScreenCheck, Typed
+from devmode.commandserver.perl import is_true
 
 
 class Unknown(Enum):
@@ -156,7 +157,7 @@ class ExecutionState(Struct, frozen=True, kw_only=True):
 
     def _pause_by_status(self, value: Any) -> Pause | None:
         """A status tells the reason, or 0, but not what is held back."""
-        if not _truth(value):
+        if not is_true(value):
             return None
         if self.pause is not None and self.pause.reason == str(value):
             return self.pause
@@ -177,9 +178,9 @@ def _from_status(broadcast: Broadcast) -> dict[str, Any]:
     if broadcast.pause_on_screen_mismatch is not UNSET:
         changes["pause_on_mismatch"] = _mismatch(broadcast.pause_on_screen_mismatch)
     if broadcast.pause_on_next_command is not UNSET:
-        changes["pause_on_next_command"] = _truth(broadcast.pause_on_next_command)
+        changes["pause_on_next_command"] = is_true(broadcast.pause_on_next_command)
     if broadcast.pause_on_failure is not UNSET:
-        changes["pause_on_failure"] = _truth(broadcast.pause_on_failure)
+        changes["pause_on_failure"] = is_true(broadcast.pause_on_failure)
     if broadcast.tags is not UNSET:
         changes["tags"] = None if broadcast.tags is None else _tags(broadcast.tags)
     return changes
@@ -192,15 +193,10 @@ def _from_settings(broadcast: Broadcast) -> dict[str, Any]:
     if broadcast.set_pause_on_screen_mismatch is not UNSET:
         changes["pause_on_mismatch"] = _mismatch(broadcast.set_pause_on_screen_mismatch)
     if broadcast.set_pause_on_next_command is not UNSET:
-        changes["pause_on_next_command"] = _truth(broadcast.set_pause_on_next_command)
+        changes["pause_on_next_command"] = is_true(broadcast.set_pause_on_next_command)
     if broadcast.set_pause_on_failure is not UNSET:
-        changes["pause_on_failure"] = _truth(broadcast.set_pause_on_failure)
+        changes["pause_on_failure"] = is_true(broadcast.set_pause_on_failure)
     return changes
-
-
-def _truth(value: Any) -> bool:
-    """Perl's truth: 0, "0", "" and undef are false."""
-    return value not in (0, "0", "", None, False)
 
 
 def _number(value: Any) -> int:
@@ -210,7 +206,7 @@ def _number(value: Any) -> int:
 
 
 def _mismatch(value: Any) -> Mismatch | str:
-    if not _truth(value):
+    if not is_true(value):
         return Mismatch.OFF
     try:
         return Mismatch(value)

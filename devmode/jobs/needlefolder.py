@@ -20,10 +20,9 @@ from devmode.jobs.needles import Needle, check
 from devmode.jobs.registry import Registry
 from devmode.jobs.results import results_in_pool, size_of
 from devmode.jobs.screenshots import is_whole
-from devmode.jobs.texts import require_job
+from devmode.jobs.texts import LARGEST_VARIABLES, require_job
 
 SETTING: Final = "DEVMODE_NEEDLE_DIRECTORIES"
-LARGEST_VARIABLES: Final = 1 << 20
 LONGEST_SHOWN: Final = 300
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

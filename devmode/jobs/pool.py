@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
+from devmode.commandserver.perl import is_true
 from devmode.jobs.files import (
     Version,
     contents,
@@ -182,7 +183,7 @@ def _read_settings(directory: Path, pool: int) -> _Settings | None:
         vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
         openqa_id=_integer(job.get("id")),
         worker_id=_integer(settings.get("WORKER_ID")),
-        no_video=_is_true(settings.get("NOVIDEO")),
+        no_video=is_true(settings.get("NOVIDEO")),
         time_limit_s=_time_limit(settings, job),
     )
 
@@ -332,11 +333,6 @@ def _port(value: Any, default: int) -> int:
 
 def _reason(value: Any) -> str | None:
     return value if isinstance(value, str) and value not in ("", "0") else None
-
-
-def _is_true(value: Any) -> bool:
-    """Perl's truth."""
-    return value not in (0, "0", "", None, False)
 
 
 def _integer(value: Any) -> int | None:

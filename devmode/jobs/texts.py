@@ -29,7 +29,7 @@ _FILES = {LOG: "autoinst-log.txt", SERIAL: SERIAL}
 EXPECTED: Final = tuple(_FILES)
 """The texts that every job has, sooner or later."""
 _CONSOLE = re.compile(r"virtio_console\w{0,40}", re.ASCII)
-_LARGEST_VARIABLES: Final = 1 << 20
+LARGEST_VARIABLES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def texts_of(directory: Path) -> list[str]:
 
 def require_job(pool: int, token: JobToken) -> None:
     """Raise `TextNotFound` unless the opened pool directory is that of the job of this token."""
-    variables = json_contents(pool, "vars.json", _LARGEST_VARIABLES)
+    variables = json_contents(pool, "vars.json", LARGEST_VARIABLES)
     if not isinstance(variables, dict) or variables.get("JOBTOKEN") != token.reveal():
         raise TextNotFound("The pool directory holds another job by now, or none.")
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event
 
+from devmode.commandserver.perl import is_true
 from devmode.commandserver.simulator.schedule import (
     CheckScreen,
     Die,
@@ -181,7 +182,7 @@ class Job:
             if not self._pauses_on(step):
                 break
             self._pause(text, echoed={"cmd": "report_timeout", "msg": text, "tags": [step.tag]})
-            if self._options is not None and not _truth(self._options):
+            if self._options is not None and not is_true(self._options):
                 break
             self._call("reload_needles", {})
         if step.must_match:
@@ -240,11 +241,11 @@ class Job:
         self._confirm("set_pause_on_screen_mismatch", self._on_mismatch)
 
     def _set_on_next_command(self, command: Message) -> None:
-        self._on_next_command = int(_truth(command.get("flag")))
+        self._on_next_command = int(is_true(command.get("flag")))
         self._confirm("set_pause_on_next_command", self._on_next_command)
 
     def _set_on_failure(self, command: Message) -> None:
-        self._on_failure = int(_truth(command.get("flag")))
+        self._on_failure = int(is_true(command.get("flag")))
         self._confirm("set_pause_on_failure", self._on_failure)
 
     def _set_timeout(self, command: Message) -> None:
@@ -269,10 +270,5 @@ class Job:
         self._tell({"paused": 1, "reason": self._reason})
 
 
-def _truth(value: Any) -> bool:
-    """Perl's truth."""
-    return value not in (0, "0", "", None, False)
-
-
 def _ignores_failure(options: Any) -> bool:
-    return isinstance(options, dict) and _truth(options.get("ignore_failure"))
+    return isinstance(options, dict) and is_true(options.get("ignore_failure"))
