@@ -49,9 +49,10 @@ def find(server: Client, text: str) -> Job:
 
 
 def _is_meant(job: Job, text: str) -> bool:
+    number = job.origin.openqa_id and str(job.origin.openqa_id)
     if text.startswith(OPENQA):
-        return str(job.origin.openqa_id) == text.removeprefix(OPENQA)
-    return text in (job.name, str(job.origin.openqa_id))
+        return text.removeprefix(OPENQA) == number
+    return text in (job.name, number)
 
 
 class JobName(click.ParamType[str]):

@@ -11,6 +11,7 @@ from typing import Final
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
 from devmode.jobs.files import beginning, contents, decoded, opened
+from devmode.jobs.pool import RESULTS
 from devmode.jobs.steps import LARGEST, Step, is_result_file, read_steps
 from devmode.jobs.texts import require_job
 
@@ -59,12 +60,14 @@ class Results:
 
     def size(self, name: str) -> tuple[int, int]:
         """Return width and height of a screenshot, in pixels; nothing by nothing if unknown."""
+        if not is_result_file(name):
+            return 0, 0
         try:
             with self._opened() as results:
                 header = beginning(results, name, _SIZE.size)
         except TextNotFound:
             return 0, 0
-        return size_of(header) if is_result_file(name) else (0, 0)
+        return size_of(header)
 
     def text(self, name: str) -> bytes:
         """Return a text as it is, not masked unless it was kept so."""
@@ -98,7 +101,7 @@ def results_in_pool(directory: Path, token: JobToken) -> Results:
     def open_folder() -> Iterator[int]:
         with opened(directory) as pool:
             require_job(pool, token)
-            with opened("testresults", pool) as results:
+            with opened(RESULTS, pool) as results:
                 yield results
 
     return Results(open_folder)

@@ -55,3 +55,11 @@ def test_nothing_is_taken_from_another_job(pool: Path) -> None:
 def test_a_module_names_no_other_file(pool: Path, module: str) -> None:
     with pytest.raises(TextNotFound):
         results_in_pool(pool, TOKEN).record(module)
+
+
+@pytest.mark.parametrize("name", ["../outside.png", "a/b.png", "\0.png"])
+def test_no_other_file_is_measured(pool: Path, name: str) -> None:
+    (pool / "outside.png").write_bytes(png())
+    results = results_in_pool(pool, TOKEN)
+    assert results.size("menu-1.png") != (0, 0)
+    assert results.size(name) == (0, 0)
