@@ -1,4 +1,4 @@
-"""Seals what hosts say to each other: nobody else can make it up, change it or say it again.
+"""Seals what hosts say to each other: nobody else can make it up or change it.
 
 A sealed question names whom it is for, when it was asked by the database's clock, and a number
 that is used once. Each part of the answer is sealed for that one question and in its order, so

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import gevent
 import msgspec
 from gevent.event import Event
 
+from devmode.background import in_background
 from devmode.cluster.peers import Peers
 from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, HostAway
@@ -76,12 +76,12 @@ class Elsewhere:
         peers.when_changed(self._due.set)
 
     def run(self) -> None:
-        """Follow every other host, for ever (run in a greenlet)."""
+        """Follow every other host as long as there is anything of it (run in a greenlet)."""
         while True:
             for host in self._peers.hosts:
                 if host not in self._following:
                     self._following.add(host)
-                    gevent.spawn(self._follow, host).link_exception(_log_failure)
+                    in_background("a host is no longer followed", self._follow, host, host=host)
             self._due.wait()
             self._due.clear()
 
@@ -117,13 +117,15 @@ class Elsewhere:
             raise _senseless(host) from error
 
     def _follow(self, host: str) -> None:
-        while True:
+        while host in self._peers.hosts or self._registry.heard_from(host):
             try:
                 self._hear(host)
             except (HostAway, DatabaseAway):
                 for job in self._registry.heard_from(host):
                     self._registry.hear(replace(job, host_away=True))
             rest(AGAIN_S)
+        # Names of hosts may be new with each deployment.
+        self._following.discard(host)
 
     def _hear(self, host: str) -> None:
         known = {job.id for job in self._registry.heard_from(host)}
@@ -153,7 +155,3 @@ def _plain(value: Any) -> str:
 
 def _senseless(host: str) -> HostAway:
     return HostAway(f"The host “{host}” runs another version of devmode.")
-
-
-def _log_failure(greenlet: "gevent.Greenlet[..., None]") -> None:
-    log.error("a host is no longer followed", exc_info=greenlet.exc_info)

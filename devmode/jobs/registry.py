@@ -57,7 +57,7 @@ class _Run:
 class Registry:
     """Finds jobs and remembers them; `run` looks again and again.
 
-    Every process looks for itself, so that no job token has to travel; whichever sees a job first
+    Every process looks for itself into the pool directories of its host; whichever sees a job first
     writes its row, and tells the others to look at once.
     """
 

@@ -59,10 +59,10 @@ class Api:
         """Have a job cancelled; raise `OpenqaAway` or `OpenqaRefused`."""
         self._post(f"/api/v1/jobs/{job_id}/cancel", reason=reason[:LONGEST_REASON])
 
-    def restart(self, job_id: int) -> int | None:
-        """Have a job run again, which ends it; return the number of the new one if it is told.
+    def restart(self, job_id: int) -> int:
+        """Have a job run again, which ends it; return the number of the new one.
 
-        Raises `OpenqaAway` or `OpenqaRefused`.
+        Raises `OpenqaAway`, or `OpenqaRefused`, also where no number is told.
         """
         answer = self._post(f"/api/v1/jobs/{job_id}/restart")
         results = answer.get("result") if isinstance(answer, dict) else None
