@@ -18,6 +18,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from devmode.beat import to_beat_s
 from devmode.lag import Lag
 
 GAUGED_EVERY_S = 2.0
@@ -66,4 +67,4 @@ def gauge(gauges: Gauges) -> None:
         for target, measure in gauges.items():
             target.set(measure())
         HUB_LAG.set(lag.worst_s())
-        gevent.sleep(GAUGED_EVERY_S)
+        gevent.sleep(to_beat_s(GAUGED_EVERY_S))
