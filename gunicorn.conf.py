@@ -11,7 +11,6 @@ monkey.patch_all()  # before anything imports ssl, threading or a database drive
 
 import gc  # noqa: E402 - after patching
 import os  # noqa: E402
-import secrets  # noqa: E402
 import shutil  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -21,10 +20,12 @@ from pathlib import Path  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
 from devmode.cluster.schema import newer_schema_at  # noqa: E402
-from devmode.config import WrongSetting, load  # noqa: E402
+from devmode.config import WrongSetting, chosen, load  # noqa: E402
+
+INSTANCE = Path(__file__).parent / "instance"
 
 try:
-    _settings = load(os.environ, Path(__file__).parent / "instance")
+    _settings = load(os.environ, INSTANCE)
 except WrongSetting as error:
     sys.exit(str(error))
 
@@ -53,9 +54,9 @@ def on_starting(server):
     newer = newer_schema_at(_settings.database_url)
     if newer is not None:
         sys.exit(newer)
-    if not os.environ.get("DEVMODE_START_CODE"):
-        os.environ["DEVMODE_START_CODE"] = secrets.token_urlsafe(9)
-        server.log.info("the start code is %s", os.environ["DEVMODE_START_CODE"])
+    if not chosen(os.environ, INSTANCE).start_code:
+        os.environ["DEVMODE_START_CODE"] = _settings.start_code
+        server.log.info("the start code is %s", _settings.start_code)
 
 
 def post_worker_init(worker):

@@ -3,6 +3,7 @@
 A wrong setting stops the start with a sentence that names it (`WrongSetting`).
 """
 
+import math
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ ALIKE = 0.8
 LOG_FORMATS = ("text", "json")
 QUITS = ("release", "cancel")
 DATABASES = ("sqlite:", "postgresql:", "postgresql+psycopg:")
+LEAST = {"link_linger_s": 0, "away_after_s": 0, "kept_days": 0, "kept_megabytes": 0}
+"""Of the settings that are numbers; all others are at least 1."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -157,9 +160,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def load(environment: Mapping[str, str], instance: Path) -> Settings:
+    """Return the settings that are `chosen`, and make what has to be for those that are not.
+
+    Keeps the secret key that it makes. Raises `WrongSetting`.
+    """
+    settings = chosen(environment, instance)
+    return msgspec.structs.replace(
+        settings,
+        database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
+        secret_key=settings.secret_key or kept_secret(instance / "secret-key"),
+        # Never empty: an empty code would let everybody in.
+        start_code=settings.start_code or secrets.token_urlsafe(9),
+        kept_directory=settings.kept_directory or str(instance / "kept"),
+        host=settings.host or socket.gethostname(),
+    )
+
+
+def chosen(environment: Mapping[str, str], instance: Path) -> Settings:
     """Merge defaults, `instance/config.toml` and the environment, the latter winning.
 
-    Makes the secret key on the first start. Raises `WrongSetting`.
+    Raises `WrongSetting`.
     """
     values = _from_file(instance / "config.toml") | _from_environment(environment)
     try:
@@ -174,22 +194,14 @@ def load(environment: Mapping[str, str], instance: Path) -> Settings:
     _check_openqa(settings.openqa_urls)
     if bool(settings.openqa_key) != bool(settings.openqa_secret):
         raise WrongSetting("DEVMODE_OPENQA_KEY and DEVMODE_OPENQA_SECRET belong together.")
-    if not 0 < settings.workers <= MOST_WORKERS:
-        raise WrongSetting(f"DEVMODE_WORKERS is {settings.workers}; 1 to {MOST_WORKERS} will do.")
+    if settings.workers > MOST_WORKERS:
+        raise WrongSetting(f"DEVMODE_WORKERS is {settings.workers}; {MOST_WORKERS} will do.")
     if settings.log_format not in LOG_FORMATS:
         raise WrongSetting(f"DEVMODE_LOG_FORMAT is one of {', '.join(LOG_FORMATS)}.")
     _check_limits(settings)
     _check_livehandler(settings)
     _check_proxy(settings.proxy_secret)
-    return msgspec.structs.replace(
-        settings,
-        database_url=settings.database_url or f"sqlite:///{instance / 'devmode.sqlite'}",
-        secret_key=settings.secret_key or kept_secret(instance / "secret-key"),
-        # Never empty: an empty code would let everybody in.
-        start_code=settings.start_code or secrets.token_urlsafe(9),
-        kept_directory=settings.kept_directory or str(instance / "kept"),
-        host=settings.host or socket.gethostname(),
-    )
+    return settings
 
 
 def kept_secret(path: Path) -> str:
@@ -330,6 +342,7 @@ def _check_livehandler(settings: Settings) -> None:
 
 
 def _check_limits(settings: Settings) -> None:
-    for name in ("streams_per_login", "sign_in_attempts_per_minute", "api_requests_per_minute"):
-        if getattr(settings, name) < 1:
-            raise WrongSetting(f"{PREFIX}{name.upper()} must be at least 1.")
+    for name, limit in msgspec.structs.asdict(settings).items():
+        least = LEAST.get(name, 1)
+        if type(limit) in (int, float) and not least <= limit < math.inf:
+            raise WrongSetting(f"{PREFIX}{name.upper()} is {limit}; it must be at least {least}.")

@@ -104,13 +104,13 @@ def doctor(job: str, *, as_json: bool) -> None:
 
 @click.command()
 @job_argument
-@click.option("--until", type=Until(), required=True, help="What to wait for.")
+@click.option("--until", type=Until(), required=True, metavar=Until.name, help="What to wait for.")
 @click.option("--timeout", type=Seconds(), metavar="S", help="Seconds to wait; 0 looks once.")
 def wait(job: str, until: Condition, timeout: float | None) -> None:
     """Wait until a job is paused, has ended, or is in a module.
 
-    Ends with 0 when it is so, with 4 when the job or the module ended first, with 9 when the time
-    is up.
+    Ends with 0 when it is so, with 1 when the job has no such module, with 4 when the job or the
+    module ended first, with 9 when the time is up.
 
     \b
     Examples:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from devmode.config import Settings, WrongSetting, kept_secret, load
+from devmode.config import Settings, WrongSetting, chosen, kept_secret, load
 
 
 def test_without_anything_set_devmode_serves_this_machine_alone(tmp_path: Path) -> None:
@@ -78,7 +78,16 @@ def test_a_wrong_address_stops_the_start_and_is_named(tmp_path: Path, bind: str)
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DATABASE_URL", "mysql://u:secret@h/d"), ("WORKERS", "0"), ("WORKERS", "x")],
+    [
+        ("DATABASE_URL", "mysql://u:secret@h/d"),
+        ("WORKERS", "0"),
+        ("WORKERS", "65"),
+        ("WORKERS", "x"),
+        ("STREAMS", "0"),
+        ("KEPT_DAYS", "-3"),
+        ("AWAY_AFTER_S", "nan"),
+        ("LOGIN_LIFETIME_S", "inf"),
+    ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_secrets(
     tmp_path: Path, name: str, value: str
@@ -115,6 +124,12 @@ def test_the_start_code_is_never_empty_and_new_at_each_start(tmp_path: Path) -> 
     codes = {load({"DEVMODE_START_CODE": ""}, tmp_path).start_code for _ in range(3)}
     assert len(codes) == 3
     assert all(len(code) >= 12 for code in codes)
+
+
+def test_only_a_start_code_that_somebody_chose_is_chosen(tmp_path: Path) -> None:
+    assert chosen({}, tmp_path).start_code == ""
+    (tmp_path / "config.toml").write_text('start_code = "sesame"\n')
+    assert chosen({}, tmp_path).start_code == load({}, tmp_path).start_code == "sesame"
 
 
 def test_lists_are_split_and_their_gaps_left_out() -> None:
