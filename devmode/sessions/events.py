@@ -119,16 +119,9 @@ class Watch:
 class Settle:
     """The request ended: with a sentence, or with an error."""
 
-    request_id: int
+    request: Request
     sentence: str
     error: DevmodeError | None = None
-
-
-@dataclass(frozen=True)
-class PutBack:
-    """Nothing of this request was sent: whoever keeps the session next may take it."""
-
-    request_id: int
 
 
 @dataclass(frozen=True)
@@ -161,4 +154,4 @@ class Orphan:
     """The session goes on without this keeper."""
 
 
-Effect = Say | Watch | Settle | PutBack | Record | Opened | End | Orphan
+Effect = Say | Watch | Settle | Record | Opened | End | Orphan

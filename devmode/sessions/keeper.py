@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Look(Enum):
-    """Says that there are requests to take."""
+    """Says that a request may wait."""
 
     FOR_REQUESTS = 1
 
@@ -70,8 +70,8 @@ class Keeper:
         self._links = links
         self._lease = lease
         self._mailbox: Queue[events.Event | Look] = Queue()
-        self._begun: dict[int, str] = {}
-        """The requests that were taken and not settled yet, with what they ask for."""
+        self._more_wait = False
+        """Whether to look for a request when the one before it is settled."""
         self._is_behind = False
         self._abandoned = False
         self._listening = links.listen(job, self._hear)
@@ -137,9 +137,7 @@ class Keeper:
             if self._insist(lambda: self._store.requests.any_waits(self.job.id)):
                 self.look_for_requests()
             while self._lifecycle.phase is not life.Phase.ENDED and not self._abandoned:
-                for event in self._next():
-                    for effect in self._lifecycle.receive(event):
-                        self._carry_out(effect)
+                self._go_on()
         except Abandoned:
             pass  # there is nothing to tidy up: it is another keeper's now
         finally:
@@ -147,20 +145,32 @@ class Keeper:
             if not self.opened.ready():
                 self.opened.set_exception(Abandoned())
 
-    def _next(self) -> list[events.Event]:
+    def _go_on(self) -> None:
+        event = self._next()
+        if event is not None:
+            for effect in self._lifecycle.receive(event):
+                self._carry_out(effect)
+        if self._more_wait and self._lifecycle.is_ready:
+            self._more_wait = False
+            # Behind what was heard: a form that is waiting may show that already.
+            self.look_for_requests()
+
+    def _next(self) -> events.Event | None:
         if self._is_behind and self._mailbox.empty():
             self._is_behind = False
-            return [events.LinkUp(self._listening.link.execution)]
+            return events.LinkUp(self._listening.link.execution)
         event = self._mailbox.get()
-        if not isinstance(event, Look):
-            return [event]
-        taken = self._insist(self._take)
-        self._begun |= {request.id: request.action for request in taken}
-        return list(taken)
+        return self._take_request() if isinstance(event, Look) else event
 
-    def _take(self) -> list[events.Request]:
-        process_id = self._lease.process_id
-        return self._store.requests.take(self.job.id, self.term, process_id, self._begun)
+    def _take_request(self) -> events.Request | None:
+        if not self._lifecycle.is_ready:
+            self._more_wait = True
+            return None
+        take = self._store.requests.take
+        request, self._more_wait = self._insist(
+            lambda: take(self.job.id, self.term, self._lease.process_id)
+        )
+        return request
 
     def _carry_out(self, effect: events.Effect) -> None:
         if self._abandoned:
@@ -175,15 +185,11 @@ class Keeper:
 
     def _write(self, effect: events.Effect) -> None:
         match effect:
-            case events.Settle(request_id, sentence, error):
+            case events.Settle(request, sentence, error):
                 code = error.code if error else None
                 text = error.sentence if error else sentence
-                self._store.requests.answer(request_id, code, text)
-                action = self._begun.pop(request_id)
-                self._log.info("command settled", action=action, outcome=code or "done")
-            case events.PutBack(request_id):
-                self._store.requests.put_back(request_id)
-                del self._begun[request_id]
+                self._store.requests.answer(request.id, code, text)
+                self._log.info("command settled", action=request.action, outcome=code or "done")
             case events.Record():
                 self._store.record_seen(self.job.id, self.term, effect)
             case events.Orphan():

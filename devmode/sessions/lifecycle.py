@@ -8,7 +8,6 @@ Pure module: no sockets, no Flask, no database, no clock. The keeper feeds event
 effects out, in order.
 """
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -43,7 +42,6 @@ from devmode.sessions.events import (
     Opened,
     OpeningExpired,
     Orphan,
-    PutBack,
     Record,
     Request,
     Retire,
@@ -62,7 +60,7 @@ class Phase(Enum):
 
     OPENING = "opening"
     ADOPTED = "adopted"
-    """The link is about to come up: what is asked meanwhile waits for it."""
+    """The link is about to come up: what is asked meanwhile is not taken yet."""
     ACTIVE = "active"
     RECONNECTING = "reconnecting"
     ENDED = "ended"
@@ -76,7 +74,6 @@ class Lifecycle:
         self.phase = Phase.OPENING if remembered is None else Phase.ADOPTED
         self.state = remembered or ExecutionState()
         self._term = term
-        self._waiting: deque[Request] = deque()
         self._request: Request | None = None
         self._conversation: Conversation | None = None
         self._number = 0
@@ -95,14 +92,25 @@ class Lifecycle:
         """Names the present pause or run of the test, for forms to answer."""
         return f"{self._term}.{self.state.turn}"
 
-    def receive(self, event: Event) -> list[Effect]:  # noqa: C901 - one line per kind of event
-        """Take one event, return what has to be done, in order."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be given a request: one at a time, so none has to wait here.
+
+        Who controls the job, and what its developer has stopped waiting for, may change meanwhile.
+        """
+        is_free = self._conversation is None and not self._retiring
+        return is_free and self.phase not in (Phase.ADOPTED, Phase.ENDED)
+
+    def receive(self, event: Event) -> list[Effect]:
+        """Take one event, a `Request` only when ready; return what has to be done, in order."""
         if self.phase is Phase.ENDED:
-            return self._refuse_after_the_end(event)
+            return []
+        return [*self._receive(event), *self._retire()]
+
+    def _receive(self, event: Event) -> list[Effect]:  # noqa: C901 - one line per kind of event
         match event:
             case Request():
-                self._waiting.append(event)
-                return self._proceed()
+                return self._begin(event)
             case LinkUp(state):
                 return self._link_up(state)
             case LinkDown(trouble):
@@ -123,26 +131,25 @@ class Lifecycle:
                 return self._end("The job has ended.", JobNotRunning("The job has ended."))
             case Retire():
                 self._retiring = True
-                return self._proceed()
+                return []
 
     def _link_up(self, state: ExecutionState) -> list[Effect]:
         before, self.state = self.state, state
         if self.phase is Phase.OPENING:
             self.phase = Phase.ACTIVE
-            return [Opened(state.turn), *self._proceed()]
+            return [Opened(state.turn)]
         if self.phase is not Phase.ACTIVE:
             self.phase = Phase.ACTIVE
             back = Record(
                 "connection_back", "Connected to the command server again.", turn=state.turn
             )
-            return [back, *self._what_happened(before, state), *self._proceed()]
+            return [back, *self._what_happened(before, state)]
         return self._what_happened(before, state)
 
     def _link_down(self, trouble: str) -> list[Effect]:
         self._trouble = trouble
         if self.phase is Phase.ADOPTED:
             self.phase = Phase.RECONNECTING
-            return self._proceed()
         if self.phase is not Phase.ACTIVE:
             return []
         self.phase = Phase.RECONNECTING
@@ -151,7 +158,6 @@ class Lifecycle:
             *self._finish_with(
                 OutcomeUnknown(f"{trouble} Whether the command arrived is unknown.")
             ),
-            *self._proceed(),
         ]
 
     def _opening_expired(self) -> list[Effect]:
@@ -185,30 +191,21 @@ class Lifecycle:
             effects.append(Record("resumed", "The test goes on.", who, after.turn))
         return effects
 
-    def _proceed(self) -> list[Effect]:
-        effects: list[Effect] = []
-        held = self._retiring or self.phase is Phase.ADOPTED
-        while self._conversation is None and self._waiting and not held:
-            effects += self._begin(self._waiting.popleft())
-        if self._retiring and self._conversation is None and self.phase is not Phase.ENDED:
-            effects += self._retire()
-        return effects
-
     def _retire(self) -> list[Effect]:
-        untouched = [PutBack(request.id) for request in self._waiting]
-        self._waiting.clear()
+        if not self._retiring or self._conversation is not None or self.phase is Phase.ENDED:
+            return []
         self.phase = Phase.ENDED
-        return [*untouched, Orphan()]
+        return [Orphan()]
 
     def _begin(self, request: Request) -> list[Effect]:
         if self.phase is not Phase.ACTIVE and request.action != "leave":
             error = CommandServerUnreachable(
                 f"Nothing was sent: {self._trouble} Try again shortly."
             )
-            return [Settle(request.id, "", error)]
+            return [Settle(request, "", error)]
         if request.revision is not None and request.revision != self.revision:
             changed = "The job went on meanwhile. Nothing was done: see what is true now."
-            return [Settle(request.id, "", StateChanged(changed))]
+            return [Settle(request, "", StateChanged(changed))]
         self._request = request
         self._conversation = ACTIONS[request.action](self.state, request.arguments)
         return [Watch(request.id), *self._converse(self._conversation.__next__)]
@@ -220,7 +217,7 @@ class Lifecycle:
         move = (
             partial(conversation.throw, error) if error else partial(conversation.send, self.state)
         )
-        return [*self._converse(move), *self._proceed()]
+        return self._converse(move)
 
     def _expired(self, request_id: int) -> list[Effect]:
         if self._request is None or self._request.id != request_id:
@@ -229,7 +226,7 @@ class Lifecycle:
             f"The command server did not confirm within {REQUEST_S:.0f} s."
             " The page shows what it really has; try again."
         )
-        return [*self._finish_with(late), *self._proceed()]
+        return self._finish_with(late)
 
     def _finish_with(self, error: DevmodeError) -> list[Effect]:
         """Raise `error` in the conversation until it ends: nothing more of it is sent."""
@@ -252,38 +249,27 @@ class Lifecycle:
                 command = self._conversation.throw(StateChanged(refusal))
         except StopIteration as end:
             self._request = self._conversation = None
-            return [*self._let_go(request), Settle(request.id, str(end.value))]
+            return [*self._let_go(request), Settle(request, str(end.value))]
         except DevmodeError as failure:
             self._request = self._conversation = None
-            return [Settle(request.id, "", failure)]
+            return [Settle(request, "", failure)]
         return [Say(self._number, command)]
 
     def _let_go(self, request: Request) -> list[Effect]:
         text = _LETTING_GO.get(request.action)
         if text is None:
             return []
-        gone = self._end(f"{request.by} let go.", _over())
+        gone = self._end(f"{request.by} let go.", StateChanged("The session has ended."))
         return [Record("released", text, request.by, self.state.turn), *gone]
 
     def _end(self, reason: str, error: DevmodeError) -> list[Effect]:
         effects = self._finish_with(error)
-        effects += [Settle(request.id, "", error) for request in self._waiting]
-        self._waiting.clear()
         opening = self.phase is Phase.OPENING
         self.phase = Phase.ENDED
         return [*effects, End(reason, error if opening else None)]
-
-    def _refuse_after_the_end(self, event: Event) -> list[Effect]:
-        if not isinstance(event, Request):
-            return []
-        return [PutBack(event.id) if self._retiring else Settle(event.id, "", _over())]
 
 
 def _in_turn(remembered: ExecutionState, after: ExecutionState) -> ExecutionState:
     """The timeline remembers no turns: the same pause is the same turn."""
     then, now = (state.pause and state.pause.reason for state in (remembered, after))
     return replace(remembered, turn=after.turn if then == now else after.turn - 1)
-
-
-def _over() -> StateChanged:
-    return StateChanged("The session has ended.")

@@ -4,10 +4,9 @@ A request is taken once, hence sent at most once. Whoever asked may stop waiting
 taken by then is withdrawn, and what nobody withdrew in time is refused, never sent late.
 """
 
-from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from devmode.cluster.clock import now
@@ -37,7 +36,7 @@ NOT_OWNER = "You don't control this job. Take control first."
 
 # Put together once: that takes longer than the database needs to answer.
 _ASK = insert(SessionCommand).values(asked_at=now(), state="waiting").returning(SessionCommand.id)
-_WAITING = (
+_FIRST_TWO = (
     select(
         SessionCommand.id,
         SessionCommand.action,
@@ -59,6 +58,7 @@ _WAITING = (
         DeveloperSession.process_id == bindparam("process_id"),
     )
     .order_by(SessionCommand.id)
+    .limit(2)
     # The session first, as everybody locks them, so that no two wait for each other.
     .with_for_update(of=(DeveloperSession, SessionCommand))
 )
@@ -110,33 +110,20 @@ class Requests:
         with self._database.read() as connection:
             return bool(connection.scalar(_ANY_WAITING, {"job_id": job_id}))
 
-    def take(
-        self, job_id: int, term: int, process_id: str, begun: Collection[int] = ()
-    ) -> list[Request]:
-        """Take every command that waits for the keeper of a job, once.
+    def take(self, job_id: int, term: int, process_id: str) -> tuple[Request | None, bool]:
+        """Take what waits first for the keeper of a job, once; tell whether more waits.
 
-        One that is taken, but not among those that the keeper has `begun`, it never got: the
-        database went away before it had answered. Nothing is taken by who keeps the job no more;
-        what its developer has stopped waiting for, or that was asked by somebody who controls the
-        job no more, is refused.
+        For a keeper that has nothing in hand: what it took nevertheless it never got, as the
+        database went away before it had answered, and it is given that again. Nothing is taken by
+        who keeps the job no more; what its developer has stopped waiting for, or that was asked by
+        somebody who controls the job no more, is refused.
         """
-        waiting = {"job_id": job_id, "term": term, "process_id": process_id}
-        taken = []
+        asked = {"job_id": job_id, "term": term, "process_id": process_id}
         with self._database.write() as session:
-            found = session.connection().execute(_WAITING, waiting).all()
-            for command in (one for one in found if one.id not in begun):
-                this = SessionCommand.id == command.id
-                if not command.is_of_the_owner:
-                    self._refuse(session, NotSessionOwner(NOT_OWNER), this)
-                elif command.is_late:
-                    late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
-                    self._refuse(session, late, this)
-                else:
-                    take = update(SessionCommand).where(this)
-                    session.connection().execute(take.values(state="taken", term=term))
-                    asked = (command.action, command.arguments, command.revision)
-                    taken.append(Request(command.id, command.name, *asked))
-        return taken
+            waiting = session.connection().execute(_FIRST_TWO, asked).all()
+            if not waiting:
+                return None, False
+            return self._take_one(session, term, waiting[0]), len(waiting) > 1
 
     def withdraw(self, command_id: int) -> None:
         """Stop waiting for a command: if nobody took it, nobody will."""
@@ -152,13 +139,6 @@ class Requests:
         """Note how a command ended."""
         with self._database.write() as session:
             self._settle(session, error, sentence, SessionCommand.id == command_id)
-
-    def put_back(self, command_id: int) -> None:
-        """Let whoever keeps the session next take a command that was taken but not begun."""
-        with self._database.write() as session:
-            taken = SessionCommand.id == command_id, SessionCommand.state == "taken"
-            put_back = update(SessionCommand).where(*taken)
-            session.connection().execute(put_back.values(state="waiting"))
 
     def outcome(self, command_id: int) -> tuple[str | None, str] | None:
         """Return the error code (if any) and the sentence of a command that is done."""
@@ -182,6 +162,20 @@ class Requests:
         )
         old = SessionCommand.asked_at < now() - REMEMBERED_S
         session.execute(delete(SessionCommand).where(old))
+
+    def _take_one(self, session: Session, term: int, command: Row[Any]) -> Request | None:
+        this = SessionCommand.id == command.id
+        if not command.is_of_the_owner:
+            self._refuse(session, NotSessionOwner(NOT_OWNER), this)
+            return None
+        if command.is_late:
+            late = CommandNotConfirmed("That came too late to be sent. Nothing was done.")
+            self._refuse(session, late, this)
+            return None
+        take = update(SessionCommand).where(this)
+        session.connection().execute(take.values(state="taken", term=term))
+        asked = (command.action, command.arguments, command.revision)
+        return Request(command.id, command.name, *asked)
 
     def _refuse(self, session: Session, error: DevmodeError, *which: Any) -> None:
         self._settle(session, error.code, error.sentence, *which)

@@ -21,11 +21,13 @@ from devmode.cluster.notices import Notices
 from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.link import Link
 from devmode.commandserver.simulator import Simulator
-from devmode.errors import DatabaseAway, JobNotRunning, SessionLocked
+from devmode.commandserver.simulator.job import Message
+from devmode.errors import DatabaseAway, JobNotRunning, NotSessionOwner, SessionLocked
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
+from devmode.sessions.keeper import Keeper
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.models import User
@@ -34,6 +36,7 @@ from devmode.sessions.users import Role, Visitor
 from tests.waiting import until
 
 OLIVIA = Visitor(1, "olivia", Role.OPERATOR, "login")
+ADAM = Visitor(2, "adam", Role.ADMINISTRATOR, "login")
 
 
 class ToldStore(Store):
@@ -80,6 +83,33 @@ class Process:
         until(lambda: listening.link.execution.pause, "a pause")
         return listening
 
+    def is_kept(self) -> Keeper:
+        """Has olivia take control, and returns the keeper of her session."""
+        self.keeping.reserve(self.job, OLIVIA)
+        keeper = self.keeping.keeper_of(self.job.id)
+        assert keeper is not None
+        return keeper
+
+    def is_asked(self, action: str, **arguments: str) -> int:
+        """Has olivia ask the keeper for something, and returns its number."""
+        number = self.store.requests.ask(self.job.id, OLIVIA.id, action, arguments, None)
+        keeper = self.keeping.keeper_of(self.job.id)
+        assert keeper is not None
+        keeper.look_for_requests()
+        return number
+
+    def outcome(self, number: int) -> tuple[str | None, str]:
+        found: tuple[str | None, str] = until(
+            lambda: self.store.requests.outcome(number), "the outcome"
+        )
+        return found
+
+    def is_taken_over(self) -> bool:
+        text = "Took over from olivia."
+        return self.store.change_owner(
+            self.facts(), ADAM.id, kind="taken_over", text=text, who=ADAM.name
+        )
+
     def end_job(self) -> None:
         """Has isotovideo end, which the registry finds out at once."""
         Path("os-autoinst.pid").unlink()
@@ -117,7 +147,7 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     database = Database(engine)
     Base.metadata.create_all(engine)
     with database.write() as session:
-        session.add(User(name="olivia"))
+        session.add_all([User(id=who.id, name=who.name) for who in (OLIVIA, ADAM)])
     lease = Lease(database, "here")
     notices = Notices(board_of(database), lease)
     remote = RemoteJobs(database, Seal("only for tests"))
@@ -250,17 +280,50 @@ def test_a_command_is_begun_though_the_database_went_away_before_it_told_that_it
 
     gone: list[bool] = []
     process.pauses()
-    process.keeping.reserve(process.job, OLIVIA)
-    requests = process.store.requests
-    afterwards(monkeypatch, requests, "take", go_away)
-    number = requests.ask(process.job.id, OLIVIA.id, "resume", {}, None)
-    keeper = process.keeping.keeper_of(process.job.id)
-    assert keeper is not None
-    keeper.look_for_requests()
-    until(lambda: requests.outcome(number), "the outcome")
-    assert requests.outcome(number) == (None, "The test goes on.")
+    process.is_kept()
+    afterwards(monkeypatch, process.store.requests, "take", go_away)
+    assert process.outcome(process.is_asked("resume")) == (None, "The test goes on.")
     assert gone
     assert [c["cmd"] for c in process.simulator.received].count("resume_test_execution") == 1
+
+
+@pytest.fixture
+def answers(process: Process, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Until this is set, isotovideo is busy, and the command server answers nothing."""
+    answers = Event()
+    obey = process.simulator.job.obey
+
+    def obey_late(command: Message) -> None:
+        answers.wait()
+        obey(command)
+
+    process.pauses()
+    process.is_kept()
+    monkeypatch.setattr(process.simulator.job, "obey", obey_late)
+    return answers
+
+
+def test_what_waits_is_done_one_after_the_other(process: Process, answers: Event) -> None:
+    numbers = [process.is_asked("settings", pause_on_failure=value) for value in "10"]
+    gevent.idle()
+    waiting = process.store.requests.any_waits(process.job.id)
+    answers.set()
+    assert [process.outcome(number) for number in numbers] == [(None, "Saved.")] * 2
+    assert waiting, "only what is begun is taken"
+    said = [c for c in process.simulator.received if c["cmd"] == "set_pause_on_failure"]
+    assert [command["flag"] for command in said] == [1, 0]
+
+
+def test_what_waited_for_its_turn_does_not_end_the_session_of_who_took_over_meanwhile(
+    process: Process, answers: Event
+) -> None:
+    begun, waiting = process.is_asked("settings", pause_on_failure="1"), process.is_asked("leave")
+    gevent.idle()
+    assert process.is_taken_over()
+    answers.set()
+    assert process.outcome(begun) == (None, "Saved.")
+    assert process.outcome(waiting)[0] == NotSessionOwner.code
+    assert process.facts().developer == "adam"
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:

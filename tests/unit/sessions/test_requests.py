@@ -12,13 +12,13 @@ from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
 from devmode.cluster.postgresql import engine_options
-from devmode.errors import CommandNotConfirmed, OutcomeUnknown, StateChanged
+from devmode.errors import CommandNotConfirmed, NotSessionOwner, OutcomeUnknown, StateChanged
 from devmode.jobs.models import JobRow
 from devmode.sessions.models import SessionCommand, User
 from devmode.sessions.requests import ANSWER_S, Requests
 from devmode.sessions.store import Store
 
-JOB, OLIVIA = 1, 1
+JOB, OLIVIA, ADAM = 1, 1, 2
 
 
 @dataclass
@@ -43,9 +43,19 @@ class Session:
         with self.database.write() as session:
             session.execute(when.values(asked_at=now() - seconds))
 
-    def taken(self) -> list[int]:
-        taken = self.requests.take(JOB, self.term, self.process_id)
-        return [request.id for request in taken]
+    def takes(self) -> int | None:
+        """Takes the next that is not refused, and returns its number."""
+        more = True
+        while more:
+            taken, more = self.requests.take(JOB, self.term, self.process_id)
+            if taken is not None:
+                return taken.id
+        return None
+
+    def is_taken_over(self) -> None:
+        facts = self.store.session_of(JOB)
+        assert facts is not None
+        assert self.store.change_owner(facts, ADAM, kind="taken_over", text="", who="adam")
 
     def adopted(self) -> None:
         """Has the keeper die, and another take its place."""
@@ -67,7 +77,7 @@ def session(database_url: str) -> Iterator[Session]:
     Base.metadata.create_all(engine)
     nowhere = {"host": "", "pool_directory": "", "token_hash": ""}
     with database.write() as session:
-        session.add(User(id=OLIVIA, name="olivia"))
+        session.add_all([User(id=OLIVIA, name="olivia"), User(id=ADAM, name="adam")])
         session.add(JobRow(id=JOB, name="x", started_at=1, **nowhere))
     lease = Lease(database, "here")
     lease.take()
@@ -77,22 +87,43 @@ def session(database_url: str) -> Iterator[Session]:
     engine.dispose()
 
 
-def test_what_is_asked_is_taken_once(session: Session) -> None:
+def test_what_is_asked_is_taken_once_and_in_order(session: Session) -> None:
     numbers = [session.asks(), session.asks()]
-    assert session.taken() == numbers
-    assert session.requests.take(JOB, session.term, session.process_id, begun=numbers) == []
+    for number, more in zip(numbers, (True, False), strict=True):
+        taken, more_waits = session.requests.take(JOB, session.term, session.process_id)
+        assert (taken and taken.id, more_waits) == (number, more)
+        session.requests.answer(number, None, "Done.")
+    assert session.takes() is None
+
+
+def test_who_never_got_what_they_took_is_given_it_again(session: Session) -> None:
+    number = session.asks()
+    session.asks()
+    assert session.takes() == number
+    assert session.takes() == number
+
+
+def test_what_waits_for_its_turn_is_refused_when_somebody_else_controls_the_job_by_then(
+    session: Session,
+) -> None:
+    begun, waiting = session.asks(), session.asks("leave")
+    assert session.takes() == begun
+    session.is_taken_over()
+    session.requests.answer(begun, None, "Done.")
+    assert session.takes() is None
+    assert session.code(waiting) == NotSessionOwner.code
 
 
 def test_what_nobody_took_is_withdrawn_and_never_sent(session: Session) -> None:
     number = session.asks()
     session.requests.withdraw(number)
     assert session.code(number) == CommandNotConfirmed.code
-    assert session.taken() == []
+    assert session.takes() is None
 
 
 def test_what_was_taken_is_not_withdrawn(session: Session) -> None:
     number = session.asks()
-    assert session.taken() == [number]
+    assert session.takes() == number
     session.requests.withdraw(number)
     assert session.code(number) == "none yet"
 
@@ -101,7 +132,7 @@ def test_what_comes_too_late_is_refused_and_not_sent(session: Session) -> None:
     late, in_time = session.asks(), session.asks()
     session.asked(late, ANSWER_S + 1)
     session.asked(in_time, ANSWER_S - 1)
-    assert session.taken() == [in_time]
+    assert session.takes() == in_time
     assert session.code(late) == CommandNotConfirmed.code
 
 
@@ -109,11 +140,11 @@ def test_what_a_dead_keeper_had_taken_is_lost_and_what_still_waits_is_not(
     session: Session,
 ) -> None:
     lost = session.asks()
-    assert session.taken() == [lost]
+    assert session.takes() == lost
     waiting = session.asks()
     session.adopted()
     assert session.code(lost) == OutcomeUnknown.code
-    assert session.taken() == [waiting]
+    assert session.takes() == waiting
 
 
 def test_what_waits_when_a_session_ends_is_refused(session: Session) -> None:
