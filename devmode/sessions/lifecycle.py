@@ -50,7 +50,7 @@ from devmode.sessions.events import (
     Watch,
 )
 
-_LETTING_GO = {"release": "Let go (continue).", "leave": "Let go (stay)."}
+LETTING_GO = {"release": "Let go (continue).", "leave": "Let go (stay)."}
 """The actions that end a session, as the timeline has them."""
 _SPOKEN = {None: "not known", "": "off", "0": "off", "1": "on"}
 
@@ -256,7 +256,7 @@ class Lifecycle:
         return [Say(self._number, command)]
 
     def _let_go(self, request: Request) -> list[Effect]:
-        text = _LETTING_GO.get(request.action)
+        text = LETTING_GO.get(request.action)
         if text is None:
             return []
         gone = self._end(f"{request.by} let go.", StateChanged("The session has ended."))

@@ -20,6 +20,7 @@ from devmode.errors import (
     StateChanged,
 )
 from devmode.sessions.events import REQUEST_S, Request
+from devmode.sessions.lifecycle import LETTING_GO
 from devmode.sessions.models import DeveloperSession, SessionCommand, User
 
 COMMAND = "command"
@@ -29,6 +30,8 @@ ANSWER = "answer"
 
 ANSWER_S = REQUEST_S + 4.0
 """How long a developer waits at most for the answer."""
+LONGEST_S = ANSWER_S + REQUEST_S
+"""How long after it was asked something may still be on its way."""
 REMEMBERED_S = 3600.0
 """How long it is known how a command ended."""
 
@@ -62,8 +65,22 @@ _FIRST_TWO = (
     # The session first, as everybody locks them, so that no two wait for each other.
     .with_for_update(of=(DeveloperSession, SessionCommand))
 )
+_LOCK = (
+    select(DeveloperSession.job_id)
+    .where(DeveloperSession.job_id == bindparam("job_id"))
+    .with_for_update()
+)
 _ANY_WAITING = select(
     exists().where(SessionCommand.job_id == bindparam("job_id"), SessionCommand.state == "waiting")
+)
+_LETS_GO = select(
+    exists().where(
+        SessionCommand.job_id == bindparam("job_id"),
+        SessionCommand.state == "taken",
+        SessionCommand.action.in_(LETTING_GO),
+        # A process that died just behind the end of a session has left it so.
+        SessionCommand.asked_at > now() - LONGEST_S,
+    )
 )
 _DONE = select(SessionCommand.error, SessionCommand.sentence).where(
     SessionCommand.id == bindparam("command_id"), SessionCommand.state == "done"
@@ -145,6 +162,11 @@ class Requests:
         with self._database.read() as connection:
             done = connection.execute(_DONE, {"command_id": command_id}).one_or_none()
         return (done.error, done.sentence or "") if done else None
+
+    def lets_go(self, session: Session, job_id: int) -> bool:
+        """Tell whether the owner's letting go is on its way, with the session locked."""
+        session.execute(_LOCK, {"job_id": job_id})
+        return bool(session.scalar(_LETS_GO, {"job_id": job_id}))
 
     def lose(self, session: Session, job_id: int) -> None:
         """Say of what a dead keeper had taken that nobody knows whether it arrived."""

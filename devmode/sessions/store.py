@@ -297,8 +297,13 @@ class Store:
     def change_owner(
         self, facts: SessionFacts, user_id: int, *, kind: str, text: str, who: str
     ) -> bool:
-        """Give the session seen as `facts` to another developer; False when it changed since."""
+        """Give the session seen as `facts` to another developer; False when it changed since.
+
+        One that its owner lets go of just now is about to end: it would be the other one's.
+        """
         with self._database.write() as session:
+            if self.requests.lets_go(session, facts.job_id):
+                return False
             changed = changed_rows(
                 session,
                 update(DeveloperSession)

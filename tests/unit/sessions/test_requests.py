@@ -15,7 +15,7 @@ from devmode.cluster.postgresql import engine_options
 from devmode.errors import CommandNotConfirmed, NotSessionOwner, OutcomeUnknown, StateChanged
 from devmode.jobs.models import JobRow
 from devmode.sessions.models import SessionCommand, User
-from devmode.sessions.requests import ANSWER_S, Requests
+from devmode.sessions.requests import ANSWER_S, LONGEST_S, Requests
 from devmode.sessions.store import Store
 
 JOB, OLIVIA, ADAM = 1, 1, 2
@@ -52,10 +52,10 @@ class Session:
                 return taken.id
         return None
 
-    def is_taken_over(self) -> None:
+    def is_taken_over(self) -> bool:
         facts = self.store.session_of(JOB)
         assert facts is not None
-        assert self.store.change_owner(facts, ADAM, kind="taken_over", text="", who="adam")
+        return self.store.change_owner(facts, ADAM, kind="taken_over", text="", who="adam")
 
     def adopted(self) -> None:
         """Has the keeper die, and another take its place."""
@@ -108,10 +108,30 @@ def test_what_waits_for_its_turn_is_refused_when_somebody_else_controls_the_job_
 ) -> None:
     begun, waiting = session.asks(), session.asks("leave")
     assert session.takes() == begun
-    session.is_taken_over()
+    assert session.is_taken_over()
     session.requests.answer(begun, None, "Done.")
     assert session.takes() is None
     assert session.code(waiting) == NotSessionOwner.code
+
+
+@pytest.mark.parametrize("action", ["release", "leave"])
+def test_a_session_that_is_let_go_of_just_now_changes_no_hands(
+    session: Session, action: str
+) -> None:
+    number = session.asks(action)
+    assert session.takes() == number
+    assert not session.is_taken_over()
+    session.requests.answer(number, CommandNotConfirmed.code, "It was not.")
+    assert session.is_taken_over()
+
+
+def test_a_session_that_was_left_in_the_middle_of_letting_go_can_be_taken_over_again(
+    session: Session,
+) -> None:
+    number = session.asks("leave")
+    assert session.takes() == number
+    session.asked(number, LONGEST_S + 1)
+    assert session.is_taken_over()
 
 
 def test_what_nobody_took_is_withdrawn_and_never_sent(session: Session) -> None:
