@@ -102,8 +102,12 @@ class Keeper:
         elif self._lifecycle.phase is life.Phase.OPENING:
             # An adopted session is open already and waits for its link as long as it takes.
             gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())
-        elif self._lifecycle.phase is life.Phase.ACTIVE:
+        elif (
             # It was up when the session was reserved.
+            self._lifecycle.phase is life.Phase.ACTIVE
+            # Nothing more is told of that until it answers.
+            or link.state is wire.LinkState.UNRESPONSIVE
+        ):
             self.tell(events.LinkDown(link.trouble or "The command server does not answer."))
         self._greenlet.link(lambda _greenlet: ended(self))
         self._greenlet.link_exception(self._failed)

@@ -18,11 +18,18 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
+from devmode.commandserver import conversation
 from devmode.commandserver.commands import SetPauseOnNextCommand
-from devmode.commandserver.link import Link
+from devmode.commandserver.link import Link, LinkState
 from devmode.commandserver.simulator import Simulator
 from devmode.commandserver.simulator.job import Message
-from devmode.errors import DatabaseAway, JobNotRunning, NotSessionOwner, SessionLocked
+from devmode.errors import (
+    CommandServerUnreachable,
+    DatabaseAway,
+    JobNotRunning,
+    NotSessionOwner,
+    SessionLocked,
+)
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
@@ -324,6 +331,22 @@ def test_what_waited_for_its_turn_does_not_end_the_session_of_who_took_over_mean
     assert process.outcome(begun) == (None, "Saved.")
     assert process.outcome(waiting)[0] == NotSessionOwner.code
     assert process.facts().developer == "adam"
+
+
+def test_a_session_that_is_adopted_from_a_silent_command_server_can_be_let_go_of(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = process.pauses().link
+    monkeypatch.setattr(process.simulator.job, "obey", lambda _command: None)
+    monkeypatch.setattr(conversation, "HUSHED_SILENCE_S", 0.1)
+    link.hush()
+    until(lambda: link.state is LinkState.UNRESPONSIVE, "the silence to be noticed")
+    process.store.reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper=NOBODY, turn=1)
+    gevent.spawn(process.keeping.run)
+    until(process.keeping.count, "the adoption")
+    assert process.outcome(process.is_asked("pause"))[0] == CommandServerUnreachable.code
+    assert process.outcome(process.is_asked("leave"))[0] is None
+    assert process.store.session_of(process.job.id) is None
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:
