@@ -99,6 +99,9 @@ class Keeper:
         link.refresh()
         if link.is_up:
             self.tell(events.LinkUp(link.execution))
+        elif link.state is wire.LinkState.CLOSED:
+            # It is left so by nothing else; whoever listened then was told.
+            self.tell(events.Incompatible(link.trouble or ""))
         elif self._lifecycle.phase is life.Phase.OPENING:
             # An adopted session is open already and waits for its link as long as it takes.
             gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())

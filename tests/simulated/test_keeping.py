@@ -26,6 +26,7 @@ from devmode.commandserver.simulator.job import Message
 from devmode.errors import (
     CommandServerUnreachable,
     DatabaseAway,
+    IncompatibleCommandServer,
     JobNotRunning,
     NotSessionOwner,
     SessionLocked,
@@ -347,6 +348,16 @@ def test_a_session_that_is_adopted_from_a_silent_command_server_can_be_let_go_of
     assert process.outcome(process.is_asked("pause"))[0] == CommandServerUnreachable.code
     assert process.outcome(process.is_asked("leave"))[0] is None
     assert process.store.session_of(process.job.id) is None
+
+
+def test_who_watched_already_is_told_as_others_that_os_autoinst_is_too_new(
+    process: Process,
+) -> None:
+    link = process.pauses().link
+    process.simulator.broadcast({"devel_mode_major_version": 2, "devel_mode_minor_version": 0})
+    until(lambda: link.state is LinkState.CLOSED, "the link to be given up")
+    with pytest.raises(IncompatibleCommandServer, match=r"os-autoinst speaks version 2\.0"):
+        process.is_kept().opened.get(timeout=5)
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:
