@@ -165,9 +165,13 @@ class Keeper:
     def _next(self) -> events.Event | None:
         if self._is_behind and self._mailbox.empty():
             self._is_behind = False
-            return events.LinkUp(self._listening.link.execution)
+            return self._as_it_is(self._listening.link)
         event = self._mailbox.get()
         return self._take_request() if isinstance(event, Look) else event
+
+    def _as_it_is(self, link: wire.Link) -> events.LinkUp | events.Heard:
+        # What was passed over may have been the first status of a link that is up again.
+        return events.LinkUp(link.execution) if link.is_up else events.Heard(link.execution)
 
     def _take_request(self) -> events.Request | None:
         if not self._lifecycle.is_ready:

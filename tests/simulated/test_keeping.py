@@ -35,6 +35,7 @@ from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
+from devmode.sessions import keeper
 from devmode.sessions.keeper import Keeper
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links, Listening
@@ -97,6 +98,15 @@ class Process:
         keeper = self.keeping.keeper_of(self.job.id)
         assert keeper is not None
         return keeper
+
+    def is_linked(self) -> None:
+        link = self.links.of(self.job.id)
+        assert link is not None
+        until(lambda: link.is_up, "the link to come up")
+
+    def kinds(self) -> set[str]:
+        """Returns of what kinds the events of the timeline are."""
+        return {event.kind for event in self.store.events_of(self.job.id)}
 
     def is_asked(self, action: str, **arguments: str) -> int:
         """Has olivia ask the keeper for something, and returns its number."""
@@ -225,10 +235,7 @@ def test_a_link_that_went_down_meanwhile_is_told_and_costs_nobody_control(
 
     monkeypatch.setattr(process.store, "reserve", cut)
     process.keeping.reserve(process.job, OLIVIA)
-    kinds = until(
-        lambda: {event.kind for event in process.store.events_of(process.job.id)} - {"started"},
-        "the loss in the timeline",
-    )
+    kinds = until(lambda: process.kinds() - {"started"}, "the loss in the timeline")
     assert kinds == {"connection_lost"}
     assert process.facts().open
 
@@ -358,6 +365,28 @@ def test_who_watched_already_is_told_as_others_that_os_autoinst_is_too_new(
     until(lambda: link.state is LinkState.CLOSED, "the link to be given up")
     with pytest.raises(IncompatibleCommandServer, match=r"os-autoinst speaks version 2\.0"):
         process.is_kept().opened.get(timeout=5)
+
+
+def test_who_catches_up_with_a_flood_does_not_take_a_link_that_was_lost_for_one_that_is_back(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.pauses()
+    process.is_kept()
+    monkeypatch.setattr(keeper, "MOST_WAITING", -1)
+    process.simulator.broadcast({"flood": 1})
+    process.simulator.stop()
+    until(lambda: "connection_lost" in process.kinds(), "the loss in the timeline")
+    gevent.idle()
+    assert "connection_back" not in process.kinds()
+
+
+def test_who_catches_up_with_a_flood_that_swallowed_the_first_status_has_a_session(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "MOST_WAITING", -1)
+    afterwards(monkeypatch, process.store.requests, "any_waits", process.is_linked)
+    assert process.is_kept().opened.get(timeout=5) is None
+    assert process.facts().open
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:
