@@ -97,21 +97,7 @@ class Keeper:
         link = self._listening.link
         link.speak(lambda: self._lease.is_held)
         link.refresh()
-        if link.is_up:
-            self.tell(events.LinkUp(link.execution))
-        elif link.state is wire.LinkState.CLOSED:
-            # It is left so by nothing else; whoever listened then was told.
-            self.tell(events.Incompatible(link.trouble or ""))
-        elif self._lifecycle.phase is life.Phase.OPENING:
-            # An adopted session is open already and waits for its link as long as it takes.
-            gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())
-        elif (
-            # It was up when the session was reserved.
-            self._lifecycle.phase is life.Phase.ACTIVE
-            # Nothing more is told of that until it answers.
-            or link.state is wire.LinkState.UNRESPONSIVE
-        ):
-            self.tell(events.LinkDown(link.trouble or "The command server does not answer."))
+        self._tell_how_it_is(link)
         self._greenlet.link(lambda _greenlet: ended(self))
         self._greenlet.link_exception(self._failed)
         self._greenlet.start()
@@ -151,6 +137,20 @@ class Keeper:
             self._listening.stop()
             if not self.opened.ready():
                 self.opened.set_exception(Abandoned())
+
+    def _tell_how_it_is(self, link: wire.Link) -> None:
+        phase = self._lifecycle.phase
+        if link.is_up:
+            self.tell(events.LinkUp(link.execution))
+        elif link.state is wire.LinkState.CLOSED:
+            # It is left so by nothing else; whoever listened then was told.
+            self.tell(events.Incompatible(link.trouble or ""))
+        elif phase is life.Phase.OPENING:
+            # An adopted session is open already and waits for its link as long as it takes.
+            gevent.spawn_later(events.OPENING_S, self.tell, events.OpeningExpired())
+        elif phase is life.Phase.ACTIVE or link.state is wire.LinkState.UNRESPONSIVE:
+            # It was up when the session was reserved, or tells nothing more until it answers.
+            self.tell(events.LinkDown(link.trouble or "The command server does not answer."))
 
     def _go_on(self) -> None:
         event = self._next()

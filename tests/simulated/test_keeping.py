@@ -110,11 +110,7 @@ class Process:
 
     def is_asked(self, action: str, **arguments: str) -> int:
         """Has olivia ask the keeper for something, and returns its number."""
-        number = self.store.requests.ask(self.job.id, OLIVIA.id, action, arguments, None)
-        keeper = self.keeping.keeper_of(self.job.id)
-        assert keeper is not None
-        keeper.look_for_requests()
-        return number
+        return self.store.requests.ask(self.job.id, OLIVIA.id, action, arguments, None)
 
     def outcome(self, number: int) -> tuple[str | None, str]:
         found: tuple[str | None, str] = until(
