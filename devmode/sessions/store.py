@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -28,7 +29,7 @@ from devmode.cluster.leases import MARGIN_S, Lease, is_alive
 from devmode.cluster.models import Presence, Process
 from devmode.cluster.notices import Notices
 from devmode.commandserver.execution import ExecutionState, Pause
-from devmode.errors import SessionLocked
+from devmode.errors import DatabaseAway, SessionLocked
 from devmode.sessions.events import Record
 from devmode.sessions.models import DeveloperSession, SessionEvent, User
 from devmode.sessions.requests import Requests, attends
@@ -45,6 +46,8 @@ RACES = 3
 """How often somebody tries to take control whom others who have let go again were before."""
 NEWEST = 50
 """How many events of a job are shown beside it."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -365,9 +368,12 @@ class Store:
     # Events
 
     def record(self, job_id: int, kind: str, text: str, who: str | None = None) -> None:
-        """Append one event to the timeline."""
-        with self._database.write() as session:
-            self._add_event(session, job_id, kind, text, who)
+        """Append what somebody has done, which is done though the database may be away."""
+        try:
+            with self._database.write() as session:
+                self._add_event(session, job_id, kind, text, who)
+        except DatabaseAway:
+            log.warning("not in the timeline", job=job_id, kind=kind, text=text, who=who)
 
     def record_seen(self, job_id: int, term: int, seen: Record) -> None:
         """Append what the keeper of `term` saw, unless another one keeps the session by now."""

@@ -7,7 +7,9 @@ import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
+from devmode.errors import DatabaseAway
 from devmode.openqa import server
+from devmode.sessions.store import Store
 from tests.api.fixtures import Program
 from tests.null.fixtures import Person
 from tests.simulated.openqa import SimulatedOpenQA, always, half, silent
@@ -180,6 +182,23 @@ def test_a_restart_whose_comment_fails_is_a_restart(
     answer = owner.post(f"/jobs/{job_id}/openqa/restart")
     assert answer.status_code == 200
     assert "as its job 107. A comment that says who asked could not be left" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [("restart", "openQA runs the job again, as its job 107."),
+     ("comment", "The comment stands in openQA.")],
+)  # fmt: skip
+def test_what_openqa_has_done_is_told_though_it_can_not_be_written_down(
+    app: Flask, job_id: int, owner: Person, way: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_event: Any) -> None:
+        raise DatabaseAway("Nothing was changed; try again.")
+
+    monkeypatch.setattr(Store, "_add_event", away)
+    answer = owner.post(f"/jobs/{job_id}/openqa/{way}", comment="x")
+    assert answer.status_code == 200
+    assert told in answer.text
 
 
 def test_programs_do_the_same(app: Flask, openqa: SimulatedOpenQA, job_id: int) -> None:
