@@ -22,7 +22,7 @@ from devmode.commandserver.commands import (
     SetPauseOnNextCommand,
     SetPauseOnScreenMismatch,
 )
-from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, PauseKind
+from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, Pause, PauseKind
 from devmode.errors import CommandNotConfirmed, InvalidCommand, StateChanged
 
 Conversation = Generator[Command, ExecutionState, str]
@@ -63,7 +63,7 @@ def step(state: ExecutionState, _arguments: Arguments) -> Conversation:
     A held back command is only executed with the flag off, so it is switched on again right
     behind; what a fast test did in between is counted and told.
     """
-    if state.pause is None or state.pause.postponed is None or _is_screen_check_result(state):
+    if not _holds_a_command(state.pause):
         yield from _step_onto_next_command(state)
         return "Stepping to the next command."
     if state.pause_on_next_command is True:
@@ -185,8 +185,14 @@ def _clearing(state: ExecutionState) -> list[Command]:
     return commands
 
 
-def _is_screen_check_result(state: ExecutionState) -> bool:
-    return state.pause is not None and state.pause.kind is PauseKind.MISMATCH
+def _holds_a_command(pause: Pause | None) -> bool:
+    """Tell whether the next command waits in the pause; what a mismatch holds back is its result.
+
+    A status tells of no command that is held back, but of what kind the pause is.
+    """
+    if pause is None or pause.kind is PauseKind.MISMATCH:
+        return False
+    return pause.postponed is not None or pause.kind is PauseKind.NEXT_COMMAND
 
 
 def _step_onto_next_command(state: ExecutionState) -> Generator[Command, ExecutionState, None]:

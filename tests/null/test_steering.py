@@ -5,8 +5,11 @@ import time
 import gevent
 import pytest
 
+from devmode.commandserver.commands import SetPauseOnNextCommand
 from devmode.commandserver.execution import Mismatch, PauseKind
+from devmode.commandserver.link import Link
 from tests.null.fixtures import Person, StartWatched, Watched
+from tests.waiting import until
 
 PAUSED = {"PAUSE_AT": "boot-menu_visible"}
 
@@ -34,6 +37,18 @@ def step(owner: Person, job: Watched) -> str:
     told = owner.does(job, "step")
     job.wait_for_pause(after_turn=turn)
     return told
+
+
+def pause_unheard(job: Watched) -> None:
+    """Has a test pause before its next command, and nobody listen."""
+    address = job.view.job.address
+    assert address is not None
+    link = Link(address, job_id=job.id, hear=lambda _event: None)
+    link.start()
+    until(lambda: link.is_up, "the link to come up")
+    link.say(SetPauseOnNextCommand(on=True), "pause")
+    until(lambda: link.execution.pause, "a pause")
+    link.close()
 
 
 def test_a_test_pauses_at_the_chosen_module_and_goes_on_when_it_is_resumed(
@@ -75,6 +90,17 @@ def test_five_steps_execute_five_commands_one_by_one(null: StartWatched, owner: 
         held.append(job.pause.postponed)
     key, typing = "backend_send_key", "backend_type_string"
     assert held == [key, typing, key, typing, key]
+
+
+def test_a_step_from_a_pause_that_nobody_has_heard_of_executes_a_command(
+    null: StartWatched, owner: Person
+) -> None:
+    job = null("shell/small_steps")
+    pause_unheard(job)
+    owner.takes_control(job)
+    job.wait_for_pause()
+    assert job.pause.postponed is None
+    assert step(owner, job).startswith("Stepped")
 
 
 def test_a_double_click_on_step_is_one_step(null: StartWatched, owner: Person) -> None:

@@ -157,8 +157,10 @@ def test_a_command_that_does_not_fit_the_state_is_not_said() -> None:
     Playbook(RUNNING).request("resume").settles(StateChanged).says()
 
 
-def test_a_step_executes_one_command() -> None:
-    playbook = Playbook(HELD).request("step", revision="3.1").says(SetPauseOnNextCommand(False))
+@pytest.mark.parametrize("postponed", ["backend_x", None], ids=["heard", "known by its status"])
+def test_a_step_executes_one_command(postponed: str | None) -> None:
+    held = replace(HELD, pause=replace(HELD.pause, postponed=postponed))
+    playbook = Playbook(held).request("step", revision="3.1").says(SetPauseOnNextCommand(False))
     playbook.confirm(pause_on_next_command=False).says(Resume())
     playbook.confirm(pause=None, turn=2).says(SetPauseOnNextCommand(True))
     playbook.confirm(pause_on_next_command=True, commands_seen=1).settles("Stepped by one command.")
