@@ -166,13 +166,14 @@ def usable_name(name: str) -> str:
 
 def user_of(session: Session, name: str) -> int:
     """Return the number of the user of this name, making them if they are new."""
-    user_id = session.scalar(select(User.id).where(User.name == name))
+    known = select(User.id).where(User.name == name)
+    user_id = session.scalar(known)
     if user_id is not None:
         return user_id
-    user = User(name=name)
-    session.add(user)
-    session.flush()
-    return user.id
+    # Another process may make them in the same moment.
+    with suppress(IntegrityError), session.begin_nested():
+        session.execute(insert(User).values(name=name))
+    return session.scalars(known).one()
 
 
 def _login_id(secret: str) -> str:
