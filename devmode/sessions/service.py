@@ -152,7 +152,8 @@ class Sessions:
         facts = self._store.session_of(job_id)
         if facts is None:
             raise StateChanged("Nobody controls the job any more. Take control.")
-        self._store.request_control(job_id, visitor.id, visitor.name)
+        if not self._store.request_control(job_id, visitor.id, visitor.name):
+            raise StateChanged("The session changed meanwhile. See who controls the job now.")
         return f"{facts.developer} sees that you ask for control."
 
     def hand_over(self, job_id: int, visitor: Visitor, to: str) -> str:

@@ -287,15 +287,15 @@ class Store:
             self.requests.refuse_all(session, job_id)
             self._add_event(session, job_id, "ended", reason, None)
 
-    def request_control(self, job_id: int, user_id: int, name: str) -> None:
-        """Note who asks the owner for control."""
+    def request_control(self, job_id: int, user_id: int, name: str) -> bool:
+        """Note who asks the owner for control; False when there is nobody else to ask."""
+        of_another = DeveloperSession.job_id == job_id, DeveloperSession.user_id != user_id
         with self._database.write() as session:
-            session.execute(
-                update(DeveloperSession)
-                .where(DeveloperSession.job_id == job_id, DeveloperSession.user_id != user_id)
-                .values(requested_by=user_id)
-            )
+            asked = update(DeveloperSession).where(*of_another).values(requested_by=user_id)
+            if changed_rows(session, asked) != 1:
+                return False
             self._add_event(session, job_id, "requested", "Asked for control.", name)
+            return True
 
     def change_owner(
         self, facts: SessionFacts, user_id: int, *, kind: str, text: str, who: str

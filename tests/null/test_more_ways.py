@@ -47,6 +47,16 @@ def test_control_is_asked_for_and_handed_over(
     oscar.does(shared_job, "session/release", then="stay")
 
 
+def test_who_asks_themselves_for_control_has_asked_nobody(
+    shared_job: Watched, owner: Person
+) -> None:
+    owner.takes_control(shared_job)
+    asked = shared_job.events.count("requested")
+    assert owner.click(shared_job, "session/request").status == 409
+    assert shared_job.events.count("requested") == asked
+    owner.does(shared_job, "session/release", then="stay")
+
+
 def test_an_administrator_takes_over_from_anybody(
     shared_job: Watched, owner: Person, oscar: Person, sign_in: SignIn
 ) -> None:
