@@ -157,6 +157,8 @@ class Keeping:
             raise
         finally:
             self._reserving -= Counter([job.id])
+            # Meanwhile the link was let speak, whoever was faster.
+            self._session_changed(str(job.id))
         return True
 
     def _keep(self, job_id: int, lifecycle: life.Lifecycle, *, term: int) -> None:

@@ -385,6 +385,24 @@ def test_who_catches_up_with_a_flood_that_swallowed_the_first_status_has_a_sessi
     assert process.facts().open
 
 
+def test_who_loses_the_race_for_control_is_silent_at_once(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = process.pauses().link
+    reserve = process.store.reserve
+
+    def lose(*whose: Any, **how: Any) -> bool:
+        reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper="another")
+        gevent.idle()
+        assert not link.is_hushed
+        return reserve(*whose, **how)
+
+    monkeypatch.setattr(process.store, "reserve", lose)
+    with pytest.raises(SessionLocked):
+        process.keeping.reserve(process.job, ADAM)
+    until(lambda: link.is_hushed, "the link to be hushed")
+
+
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:
     nobody = 99
     with pytest.raises(SessionLocked, match="Try again"):
