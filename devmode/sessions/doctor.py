@@ -13,7 +13,7 @@ from gevent.event import Event
 from gevent.lock import RLock
 
 from devmode.commandserver import probe
-from devmode.commandserver.link import Link, LinkState
+from devmode.commandserver.link import API_MAJOR, Link, LinkState
 from devmode.commandserver.probe import Finding, Outcome, failed, fine
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.registry import Registry
@@ -25,6 +25,7 @@ LINK_S = 6.0
 GOOD_FOR_S = 5.0
 """How long an examination is good for: many may ask, the worker is asked once."""
 MOST_KEPT = 100
+OVER = "Its command server has ended with it."
 STEPS = (
     "Name resolution",
     "TCP",
@@ -118,7 +119,7 @@ def _told(job: Job) -> Finding:
     """Tell how devmode knows where the command server is."""
     step = "openQA" if job.pool_directory == NOWHERE else "Pool directory"
     if job.state is JobState.ENDED:
-        return failed(step, "The job has ended.", "Its command server has ended with it.")
+        return failed(step, "The job has ended.", OVER)
     if job.address is not None and job.pool_directory != NOWHERE:
         port = job.address.port
         return fine(step, f"{job.pool_directory} is on {job.host}; the port is {port}.")
@@ -154,6 +155,8 @@ def _named_host(job: Job) -> str | None:
 def _of_link(link: Link) -> list[Finding]:
     version = link.execution.api_version
     spoken = f"{version[0]}.{version[1]}" if version else "an unknown version"
+    if link.state is LinkState.CLOSED and (version is None or version[0] == API_MAJOR):
+        return [failed("Websocket", "The job ended meanwhile.", OVER)]
     if link.state is LinkState.CLOSED:
         return [
             fine("Websocket", "The connection was upgraded."),

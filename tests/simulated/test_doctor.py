@@ -170,6 +170,24 @@ def test_the_last_steps_are_those_of_the_link(
     assert outcomes(told)["Version"] == "fine"
 
 
+def test_a_job_that_ends_during_its_examination_has_no_wrong_version(
+    app: Flask, openqa: SimulatedOpenQA, command_server: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = app.extensions["devmode"].doctor._links
+
+    def end(_address: Address) -> Finding:
+        gevent.spawn(lambda: links.close(until(lambda: links.every(), "the link")[0][0]))
+        return probe.fine("HTTP with the token", "")
+
+    monkeypatch.setattr(probe, "ask_without_token", lambda _address: probe.fine("HTTP", ""))
+    monkeypatch.setattr(probe, "ask_with_token", end)
+    monkeypatch.setattr(command_server.job, "obey", lambda _command: None)
+    token = command_server.address.token.reveal()
+    told = examined(app, openqa, port=command_server.port, token=token)
+    (failed,) = (finding for finding in told["findings"] if finding["outcome"] == "failed")
+    assert (failed["step"], failed["seen"]) == ("Websocket", "The job ended meanwhile.")
+
+
 def examined(app: Flask, openqa: SimulatedOpenQA, **job: Any) -> Any:
     openqa.runs(7, **{"host": "127.0.0.1"} | job)
     told = Program(app, "robot").get(f"/jobs/{number(app)}/doctor")
