@@ -78,7 +78,7 @@ class Keeping:
     def reserve(self, job: Job, visitor: Visitor) -> bool:
         """Reserve a job and begin to keep its session; False when it is the visitor's already.
 
-        Raises `SessionLocked`, `JobNotRunning`, `CommandServerUnreachable`.
+        Raises `SessionLocked`, `JobNotRunning`.
         """
         if self.is_retiring:
             return self._store.reserve(job.id, visitor.id, visitor.name, keeper=NOBODY)

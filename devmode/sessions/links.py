@@ -43,10 +43,7 @@ class Links:
         self._joined = joined
 
     def listen(self, job: Job, hear: Hear) -> "Listening":
-        """Let `hear` have every event of the job's link.
-
-        Raises `JobNotRunning`, `CommandServerUnreachable`.
-        """
+        """Let `hear` have every event of the job's link; raise `JobNotRunning`."""
         shared = self._shared.get(job.id) or self._open(job)
         if shared.closing is not None:
             shared.closing.kill(block=False)

@@ -30,7 +30,7 @@ from devmode.sessions.errands import Errands, cancellation
 from devmode.sessions.events import OPENING_S
 from devmode.sessions.keeper import Abandoned
 from devmode.sessions.keeping import Keeping
-from devmode.sessions.requests import ANSWER, ANSWER_S
+from devmode.sessions.requests import ANSWER, ANSWER_S, NOT_OWNER
 from devmode.sessions.store import EventFacts, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 
@@ -255,7 +255,7 @@ class Sessions:
         _require(visitor, Role.OPERATOR, "control a job")
         facts = self._store.session_of(job_id)
         if facts is None or facts.user_id != visitor.id:
-            raise NotSessionOwner("You don't control this job. Take control first.")
+            raise NotSessionOwner(NOT_OWNER)
         return facts
 
     def _check_settings(self, job_id: int, arguments: Mapping[str, Any]) -> None:
