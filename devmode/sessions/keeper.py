@@ -143,7 +143,7 @@ class Keeper:
         if link.is_up:
             self.tell(events.LinkUp(link.execution))
         elif link.state is wire.LinkState.CLOSED:
-            # It is left so by nothing else; whoever listened then was told.
+            # Nothing else leaves a link closed, and only who listened then was told.
             self.tell(events.Incompatible(link.trouble or ""))
         elif phase is life.Phase.OPENING:
             # An adopted session is open already and waits for its link as long as it takes.
