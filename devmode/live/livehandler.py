@@ -88,15 +88,17 @@ def status_of(state: ExecutionState) -> Data:
     return status | {name: _plain(value) for name, value in _settings(state) if _is_told(value)}
 
 
-def session_of(developer: str | None, started_at: datetime | None, tabs: int) -> Data:
-    """Return who controls the job, as livehandler merges it into the status."""
+def session_of(
+    developer: str | None = None, started_at: datetime | None = None, tabs: int = 0
+) -> Data:
+    """Return who controls the job, if anybody does, as livehandler merges it into the status."""
     return {
         "developer_name": developer,
         # As openQA writes times: UTC, and without saying so.
         "developer_session_started_at": (
-            started_at.strftime("%Y-%m-%dT%H:%M:%S") if developer and started_at else None
+            started_at.strftime("%Y-%m-%dT%H:%M:%S") if started_at else None
         ),
-        "developer_session_tab_count": tabs if developer else 0,
+        "developer_session_tab_count": tabs,
     }
 
 

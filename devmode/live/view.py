@@ -129,6 +129,11 @@ class LiveView(Struct, frozen=True, dict=True):
         return moment(self.job.started_at)
 
     @property
+    def control(self) -> Session | None:
+        """The session by which the job is controlled: one that is only reserved is none yet."""
+        return self.session if self.session and self.session.open else None
+
+    @property
     def deadline(self) -> datetime | None:
         """When MAX_JOB_TIME ends the job; None where nothing does."""
         if self.job.state is JobState.ENDED or self.job.time_limit_s is None:

@@ -50,7 +50,7 @@ def event_id(snapshot: str) -> str:
 
 
 def _facts(view: LiveView) -> dict[str, object]:
-    job, session = view.job, view.session
+    job = view.job
     return {
         "id": job.id,
         "name": job.name,
@@ -67,8 +67,7 @@ def _facts(view: LiveView) -> dict[str, object]:
         "modules": job.modules,
         "execution": _execution(view.execution, view.current_module),
         "link": _LINKS[view.link],
-        # One that is only reserved is none yet.
-        "session": session if session and session.open else None,
+        "session": view.control,
         "headline": view.headline,
         "revision": view.revision,
     }

@@ -14,16 +14,14 @@ REGION = "livehandler"
 
 def told_of(view: LiveView) -> Told:
     """Return what openQA's page is told of a job; the job token is left out of the address."""
-    state, session, address = view.execution, view.session, view.job.address
+    state, control, address = view.execution, view.control, view.job.address
     major, minor = state.api_version or (API_MAJOR, 0)
-    # One that is only reserved is none yet.
-    owned = session if session is not None and session.open else None
     return Told(
         status=status_of(state),
-        session=session_of(
-            owned.developer if owned else None,
-            owned.started_at if owned else None,
-            owned.tabs if owned else 0,
+        session=(
+            session_of(control.developer, control.started_at, control.tabs)
+            if control
+            else session_of()
         ),
         uploads=view.uploads or {},
         connected=view.link is LinkState.CONNECTED,

@@ -172,7 +172,7 @@ def test_a_session_that_ends_is_told_with_its_keys_empty() -> None:
 
 
 def test_nobody_has_no_tabs() -> None:
-    assert session_of(None, None, 3) == NO_DEVELOPER
+    assert session_of() == NO_DEVELOPER
 
 
 def test_the_upload_progress_is_merged_into_the_status() -> None:

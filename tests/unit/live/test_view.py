@@ -1,6 +1,7 @@
 """What the page of a job says about its state."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from devmode.commandserver.execution import ExecutionState, Pause
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.live.screenview import ScreenFacts
-from devmode.live.view import Audience, LiveView
+from devmode.live.view import Audience, LiveView, Session
 
 MISMATCH = "match=menu timed out after 30 (assert_screen)"
 JOB = Job(
@@ -75,3 +76,13 @@ def test_a_needle_is_made_by_the_owner_of_a_paused_job_whose_pictures_can_be_see
 def test_only_a_mismatch_has_the_needles_loaded_anew() -> None:
     assert view_of(MISMATCH).needle_use.startswith("Resume:")
     assert not view_of("olivia paused it").needle_use.startswith("Resume:")
+
+
+def test_a_session_that_is_only_reserved_controls_nothing_yet() -> None:
+    reserved = Session(
+        "olivia", datetime(2026, 1, 1, tzinfo=UTC), 0, open=False, requested_by=None, away=False
+    )
+    view = replace(view_of("olivia paused it"), session=reserved)
+    assert view.control is None
+    opened = replace(reserved, open=True)
+    assert replace(view, session=opened).control == opened
