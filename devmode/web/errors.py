@@ -110,6 +110,8 @@ def _other(error: HTTPException) -> Response:
     sentence = error.description or error.name
     if is_api():
         response = problem_answer(status, error.name.lower().replace(" ", "_"), sentence)
+    elif is_htmx():
+        response = messages_answer([("error", sentence)], status)
     else:
         told = {"code": error.name, "sentence": sentence}
         page = render_template("error.html", status=status, error=told)

@@ -1,0 +1,69 @@
+"""How errors reach people: on the page they are on, and whatever went wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from selectolax.lexbor import LexborHTMLParser
+
+from app import create_app
+from devmode.config import Settings
+from devmode.extensions import db
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    app = create_app(
+        Settings(
+            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
+            secret_key="only for tests",
+            start_code="sesame",
+            host="here",
+        )
+    )
+    with app.app_context():
+        db.create_all()
+    return app
+
+
+@pytest.fixture
+def olivia(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    field = LexborHTMLParser(client.get("/sign-in").text).css_first("input[name=csrf_token]")
+    assert field is not None
+    form = {"name": "olivia", "role": "operator", "code": "sesame"}
+    form["csrf_token"] = field.attributes["value"] or ""
+    assert client.post("/sign-in", data=form).status_code == 303
+    return client
+
+
+def raising(error: Exception) -> Callable[..., str]:
+    def fail(**_arguments: object) -> str:
+        raise error
+
+    return fail
+
+
+def told(body: str) -> list[str]:
+    """Returns the messages of an answer to HTMX, which is no page."""
+    assert "<html" not in body
+    return [message.text() for message in LexborHTMLParser(body).css("#flash, .message.error")]
+
+
+def test_what_nobody_foresaw_is_told_on_the_page_that_asked(
+    app: Flask, olivia: FlaskClient
+) -> None:
+    app.view_functions["jobs.doctor"] = raising(ZeroDivisionError("a defect"))
+    answer = olivia.get("/jobs/1/doctor", headers=HTMX)
+    assert answer.status_code == 500
+    assert told(answer.text)
+
+
+def test_an_address_that_leads_nowhere_is_told_on_the_page_that_asked(olivia: FlaskClient) -> None:
+    answer = olivia.get("/nowhere", headers=HTMX)
+    assert answer.status_code == 404
+    assert told(answer.text)
