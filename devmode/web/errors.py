@@ -59,9 +59,14 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _other)
 
 
+def status_of(error: DevmodeError) -> int:
+    """Return the status of an error; 502 where a process of another version has a new kind."""
+    return STATUSES.get(type(error), 502)
+
+
 def answer(error: DevmodeError) -> Response:
     """Tell an error, and when it is worth another try."""
-    response = _face(error, STATUSES[type(error)])
+    response = _face(error, status_of(error))
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -12,7 +12,7 @@ from devmode.jobs.needles import TYPES, Needle, check
 from devmode.live.drafts import Draft, Source
 from devmode.live.view import LiveView
 from devmode.web import devmode
-from devmode.web.errors import STATUSES
+from devmode.web.errors import status_of
 from devmode.web.needleform import NeedleForm, drafted, filled_in
 from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
@@ -53,7 +53,7 @@ def make(job_id: int) -> Response:
     try:
         return _pack(view, draft, form) if what == "download" else _save(view, draft, form)
     except DevmodeError as error:
-        status = STATUSES[type(error)]
+        status = status_of(error)
         if is_htmx():
             return messages_answer([("error", error.sentence)], status)
         return _page(view, draft, form, error.sentence, status)

@@ -8,7 +8,7 @@ from devmode.live.subscription import Regions
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from devmode.sessions.service import After
 from devmode.web import devmode
-from devmode.web.errors import STATUSES, answer
+from devmode.web.errors import answer, status_of
 from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
 
@@ -120,8 +120,7 @@ def tell(error: DevmodeError) -> Response:
         return answer(error)
     if is_htmx():
         messages = [("error", error.sentence)]
-        status = STATUSES[type(error)]
-        return messages_answer(messages, status, *_what_is_true(job_id))
+        return messages_answer(messages, status_of(error), *_what_is_true(job_id))
     flash(error.sentence, "error")
     return redirect(url_for("jobs.show", job_id=job_id), 303)
 

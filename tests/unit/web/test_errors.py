@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app import create_app
 from devmode.config import Settings
+from devmode.errors import error_of
 from devmode.extensions import db
 
 HTMX = {"HX-Request": "true"}
@@ -67,3 +68,12 @@ def test_an_address_that_leads_nowhere_is_told_on_the_page_that_asked(olivia: Fl
     answer = olivia.get("/nowhere", headers=HTMX)
     assert answer.status_code == 404
     assert told(answer.text)
+
+
+def test_an_error_of_another_version_of_devmode_is_told_in_its_words(
+    app: Flask, olivia: FlaskClient
+) -> None:
+    app.view_functions["jobs.doctor"] = raising(error_of("of_tomorrow")("Not on a Sunday."))
+    assert "Not on a Sunday." in (answer := olivia.get("/jobs/1/doctor")).text
+    assert answer.status_code == 502
+    assert told(olivia.get("/jobs/1/doctor", headers=HTMX).text) == ["Not on a Sunday."]
