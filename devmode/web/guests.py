@@ -15,7 +15,7 @@ def visitor() -> Visitor | None:
     """Return who is signed in to openQA; `trouble` tells when that can't be known."""
     server = openqa_here()
     cookie = request.cookies.get(COOKIE)
-    if server is None or cookie is None or request.endpoint == "static":
+    if server is None or cookie is None:
         return None
     try:
         return _asked(server, cookie)

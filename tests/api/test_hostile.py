@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from devmode.web.operations import JSON, operation_of
-from devmode.web.security import HEALTH
+from devmode.web.security import FOR_ANYBODY
 from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import HTMX, Person, SignIn, StartWatched, Watched
 
@@ -25,7 +25,7 @@ SIGNED = {"livehandler.upload_progress"}
 """Taken from nobody but openQA's workers, who have keys."""
 WEBSOCKETS = {"livehandler.control", "livehandler.watch"}
 """Attacked in tests/openqa, through gunicorn; without a handshake there is nothing to them."""
-OPEN = {"static", "accounts.sign_in", "openapi.document", "openapi.page", *HEALTH}
+OPEN = {"accounts.sign_in", "openapi.document", "openapi.page", *FOR_ANYBODY}
 PAGES = {
     "accounts.enter",
     "accounts.sign_out",

@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app import create_app
 from devmode.config import Settings
-from devmode.errors import error_of
+from devmode.errors import DatabaseAway, error_of
 from devmode.extensions import db
 
 HTMX = {"HX-Request": "true"}
@@ -77,3 +77,17 @@ def test_an_error_of_another_version_of_devmode_is_told_in_its_words(
     assert "Not on a Sunday." in (answer := olivia.get("/jobs/1/doctor")).text
     assert answer.status_code == 502
     assert told(olivia.get("/jobs/1/doctor", headers=HTMX).text) == ["Not on a Sunday."]
+
+
+def test_what_a_page_is_made_of_needs_no_database(
+    olivia: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_secret: str) -> None:
+        raise DatabaseAway("The database can't be reached.")
+
+    monkeypatch.setattr(app.extensions["devmode"].logins, "visitor", away)
+    page = olivia.get("/")
+    assert page.status_code == 503
+    sheet = LexborHTMLParser(page.text).css_first("link[rel=stylesheet]")
+    assert sheet is not None
+    assert olivia.get(sheet.attributes["href"] or "").status_code == 200
