@@ -82,6 +82,7 @@ def watch(openqa_id: int) -> AnyResponse:
             job = _job(openqa_id)
             if job.state is JobState.ENDED:
                 raise JobNotRunning("The job has ended.")
+            admission.admit(devmode(), watcher.login_id)
             tab = _Tab(devmode(), websocket, watcher, job.id)
             tab.open("")
         except DevmodeError as error:
@@ -157,6 +158,8 @@ def _job(openqa_id: int) -> Job:
 def _taken_control(websocket: Websocket, job: Job) -> "_Tab":
     """Begin with the words that an opening session begins with, while it opens."""
     parts = devmode()
+    # Who is refused here is not to have control all the same.
+    admission.admit(parts, visitor().login_id)
     before = msgspec.structs.replace(told_of(parts.feed.view(job.id)), status={})
     if not before.ended:
         for message in greeting(before):
@@ -181,9 +184,8 @@ class _Tab:
     subscription: Subscription = field(init=False)
 
     def open(self, told: str) -> None:
-        """Begin to hear of the job, after having been `told`; raise `JobNotFound`, `TooMany`."""
+        """Begin to hear of the job, after having been `told`; raise `JobNotFound`."""
         self.told = told
-        admission.admit(self.parts, self.visitor.login_id)
         self.subscription = self.parts.feed.subscribe(
             self.visitor, [self.job_id], Audience.LIVEHANDLER
         )

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import gevent
 import pytest
 from gevent import socket
 from gevent.event import Event
 
-from devmode.errors import DatabaseAway
+from devmode.errors import DatabaseAway, Overloaded
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
-from devmode.web import eventstream, patience, stream
+from devmode.web import eventstream, livehandler, patience, stream
 from devmode.web.patience import TROUBLE, Patience
 from devmode.web.wire import Wire
 from tests.waiting import until
@@ -117,6 +118,17 @@ def test_who_can_not_be_shown_the_texts_is_not_counted(monkeypatch: pytest.Monke
     with pytest.raises(DatabaseAway):
         stream.follow(GUEST, [], stream._event)
     assert left == [watched]
+
+
+def test_a_page_of_openqa_that_can_not_be_served_gets_no_control(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = MagicMock(settings=SimpleNamespace(streams=0, streams_per_login=1))
+    monkeypatch.setattr(livehandler, "devmode", lambda: parts)
+    monkeypatch.setattr(livehandler, "visitor", lambda: GUEST)
+    with pytest.raises(Overloaded):
+        livehandler._taken_control(MagicMock(), MagicMock())
+    parts.sessions.start.assert_not_called()
 
 
 def test_nobody_waits_for_the_openqa_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
