@@ -36,7 +36,10 @@ def enter(subscription: Subscription) -> None:
 
 def leave(subscription: Subscription) -> None:
     """Count it no more."""
-    _open[subscription.visitor.login_id] -= 1
+    login_id = subscription.visitor.login_id
+    _open[login_id] -= 1
+    if not _open[login_id]:
+        del _open[login_id]
     del _subscriptions[id(subscription)]
 
 

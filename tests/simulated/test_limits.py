@@ -17,7 +17,7 @@ from gevent.event import Event
 from devmode.errors import DatabaseAway, Overloaded
 from devmode.live.subscription import Subscription
 from devmode.sessions.users import Role, Visitor
-from devmode.web import eventstream, livehandler, patience, stream
+from devmode.web import admission, eventstream, livehandler, patience, stream
 from devmode.web.patience import TROUBLE, Patience
 from devmode.web.wire import Wire
 from tests.waiting import until
@@ -118,6 +118,16 @@ def test_who_can_not_be_shown_the_texts_is_not_counted(monkeypatch: pytest.Monke
     with pytest.raises(DatabaseAway):
         stream.follow(GUEST, [], stream._event)
     assert left == [watched]
+
+
+def test_of_who_is_served_no_longer_nothing_is_kept() -> None:
+    first, second = Subscription(GUEST, Counter()), Subscription(GUEST, Counter())
+    admission.enter(first)
+    admission.enter(second)
+    admission.leave(first)
+    assert admission._open[GUEST.login_id] == 1
+    admission.leave(second)
+    assert GUEST.login_id not in admission._open
 
 
 def test_a_page_of_openqa_that_can_not_be_served_gets_no_control(
