@@ -134,8 +134,11 @@ def wanted_texts(request: Request, subjects: list[int]) -> list[Wanted]:
         for match in matches
         if match and int(match["job"]) in subjects
     ]
-    if len(wanted) < len(matches) or len(wanted) > MOST_TEXTS:
-        raise InvalidCommand(f"“texts” is a list of up to {MOST_TEXTS} texts of the watched jobs.")
+    different = {(one.job_id, one.name) for one in wanted}
+    if len(different) < len(matches) or len(different) > MOST_TEXTS:
+        raise InvalidCommand(
+            f"“texts” is a list of up to {MOST_TEXTS} different texts of the watched jobs."
+        )
     for one in wanted:
         file_of(one.name)
     return wanted

@@ -269,8 +269,12 @@ def test_there_is_no_way_to_other_files(shared_job: Watched, owner: Person, path
 
 
 @pytest.mark.parametrize(
-    "texts", ["x", "{job}", "{job}:log:x", "{job}:log:1.1-1:2", "999999:log", "{job}:vars"]
-)
+    "texts",
+    [
+        "x", "{job}", "{job}:log:x", "{job}:log:1.1-1:2", "999999:log", "{job}:vars",
+        "{job}:log,{job}:log", "{job}:log,0{job}:log:1.1-1",
+    ],
+)  # fmt: skip
 def test_a_stream_of_what_is_no_text_is_refused(
     shared_job: Watched, owner: Person, texts: str
 ) -> None:
