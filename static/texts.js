@@ -17,7 +17,7 @@ class Text {
     this.button = document.querySelector("#panel .follow");
     this.characters = this.lines.textContent.length;
     this.cursor = box.dataset.cursor;
-    this.following = Boolean(this.cursor) && !location.hash.startsWith("#at-");
+    this.following = "end" in box.dataset && !location.hash.startsWith("#at-");
     this.full = false;
     this.knownSize = this.size;
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -57,7 +57,7 @@ class Text {
     if (this.size !== this.knownSize) return;
     const { scrollTop, scrollHeight, clientHeight } = this.box;
     const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    if (this.button && atEnd !== this.following && !(atEnd && this.full)) this.follow(atEnd);
+    if (atEnd !== this.following && !(atEnd && this.full)) this.follow(atEnd);
   }
 
   receive({ generation, cursor, lines, problem }) {

@@ -62,10 +62,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Glance:
-    """The end of a text, for a page; its stream goes on at the cursor."""
+    """The end of a text, for a page; its stream goes on at the cursor, if the text does."""
 
     lines: list[Line]
-    cursor: Cursor
+    cursor: Cursor | None
     problem: str
 
 
@@ -179,7 +179,7 @@ class Texts:
         if end is None:
             return None
         lines = msgspec.json.decode(end, type=list[Line])
-        return Glance(lines, Cursor("", 0), "This is all that was kept of it.")
+        return Glance(lines, None, "This is all that was kept of it.")
 
     def excerpt(self, job_id: int, name: str, sight: Sight, at: int) -> list[Line]:
         """Return the lines around an offset; raise as `whole` does."""

@@ -51,6 +51,11 @@ class Panel:
     """The words that were looked for in the whole text."""
 
     @property
+    def shows_end(self) -> bool:
+        """Whether nothing else of the text was asked for."""
+        return self.at is None and not self.find
+
+    @property
     def groups(self) -> list[tuple[str, str]]:
         """What the timeline may be narrowed to, with labels."""
         everything = ("everything", "Everything")
@@ -78,7 +83,7 @@ def panel(job_id: int, audience: Audience) -> Panel:
     if words:
         return _found(job_id, name, audience, words, tabs)
     end = devmode().texts.glance(job_id, name, sight)
-    return Panel(name, tabs, end.lines, str(end.cursor), end.problem)
+    return Panel(name, tabs, end.lines, str(end.cursor or ""), end.problem)
 
 
 def _found(job_id: int, name: str, audience: Audience, words: str, tabs: list[Tab]) -> Panel:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.chromium.server import Server
 from tests.real.job import RealJob
 
 Person = Callable[..., Page]
+StartJob = Callable[..., RealJob]
 AT_END = """() => {
     const text = document.getElementById("text");
     return text.scrollHeight - text.scrollTop - text.clientHeight < 13;
@@ -99,6 +101,25 @@ def test_a_text_is_followed_also_when_its_size_changes(person: Person, real: Rea
     page.locator("#text").hover()
     page.mouse.wheel(0, -200)
     expect(page.locator(".follow")).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_was_kept_of_a_text_is_shown_at_its_end(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    ended = job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    page = person("victor", "viewer")
+    # Who reads the log now would have it in the memory of the server.
+    page.goto(f"{server.page_of(ended.pool)}?panel=timeline")
+    append(ended, *(f"line {n}" for n in range(100)))
+    ended.stop()
+    expect(page.locator("#region-status .headline")).to_have_attribute("data-kind", "ended")
+    shutil.rmtree(ended.pool)
+    page.click("#panel .tabs a >> text=Log")
+    expect(page.locator("#text .problem")).to_have_text("This is all that was kept of it.")
+    expect(page.locator(".follow")).to_have_count(0)
+    page.wait_for_function(AT_END)
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function(f"innerWidth === 700 && ({AT_END})()")
 
 
 def test_tabs_of_one_browser_show_different_texts_and_the_same(

@@ -250,6 +250,8 @@ def test_of_a_job_that_has_ended_the_ends_of_the_texts_are_kept(
     page = ada.get(f"/jobs/{job.id}").text
     assert STARTING in shown(page)
     assert "This is all that was kept of it." in page
+    assert 'data-cursor=""' in page, "there is nothing to stream"
+    assert ">Follow</button>" not in page
     assert 'type_string(string="******")' in shown(page)
     assert job.real.token not in page
 
