@@ -180,18 +180,20 @@ function occurrences(line, wanted) {
   return ranges;
 }
 
-function say(sentence) {
-  shown.note.textContent = sentence;
-  setTimeout(() => { shown.note.textContent = ""; }, 3000);
+function say(note, sentence) {
+  note.textContent = sentence;
+  setTimeout(() => { note.textContent = ""; }, 3000);
 }
 
 /** Copy the link of a line, or put it into the address where copying is refused. */
 async function copyLink(line) {
   const { href } = line.querySelector("a");
+  // Another tab may be shown by the time there is something to say.
+  const { note } = shown;
   history.replaceState(null, "", href);
   document.querySelector(".line.linked")?.classList.remove("linked");
   line.classList.add("linked");
-  await navigator.clipboard?.writeText(href).then(() => say("Link copied"), () => say("The address has the link"));
+  await navigator.clipboard?.writeText(href).then(() => say(note, "Link copied"), () => say(note, "The address has the link"));
 }
 
 /** The line of the current match, or else the first in sight: for who has no mouse to click beside one. */

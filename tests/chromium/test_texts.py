@@ -175,6 +175,19 @@ def test_a_link_to_a_line_shows_it_also_when_it_is_far_from_the_end(
     expect(page.locator("#text .line").last).to_have_text("filler" * 20)
 
 
+def test_another_tab_is_shown_while_a_link_is_said_to_be_copied(
+    person: Person, real: RealJob
+) -> None:
+    page = reads(person, real)
+    page.clock.install()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#panel-note")).not_to_be_empty()
+    page.click("#panel .tabs a >> text=Timeline")
+    expect(page.locator("#region-timeline")).to_be_visible()
+    # Raises what a timer does.
+    page.clock.run_for(4000)
+
+
 def test_what_scrolled_away_long_ago_is_found_in_the_whole_text(
     person: Person, real: RealJob
 ) -> None:
