@@ -17,7 +17,7 @@ function headline() {
 }
 
 function failures() {
-  return document.querySelectorAll("#region-schedule .fail").length;
+  return document.querySelectorAll("#region-schedule .module.fail").length;
 }
 
 /** What somebody chose for one job is kept in this browser. */

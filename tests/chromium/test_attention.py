@@ -36,6 +36,30 @@ def test_the_time_left_is_shown_and_running_out_is_warned_of(
     expect(olivia.locator(".clock")).to_contain_text("nothing can extend it")
 
 
+def asks_to_be_told(olivia: Page, page: str, script: str) -> None:
+    olivia.add_init_script(script)
+    olivia.goto(page)
+    olivia.click("#attention summary")
+    olivia.check("#attention-notify")
+    expect(olivia.locator("#attention-notify")).to_be_checked()
+
+
+def test_steps_that_failed_are_not_counted_as_modules(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    asks_to_be_told(olivia, server.page_of(real.pool), LOOKING_ELSEWHERE)
+    module = olivia.locator("#module-menu_visible")
+    step = '<details class="step fail"></details>'
+    module.locator(".steps").evaluate("(steps, step) => { steps.innerHTML = step + step; }", step)
+    assert olivia.evaluate("window.told") == []
+    module.evaluate("module => { module.className = 'module fail'; }")
+    (told,) = olivia.evaluate("window.told")
+    assert told.startswith("A module failed: ")
+    assert told.endswith("1 failed so far")
+
+
 def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(
     person: Person, job: StartJob, server: Server
 ) -> None:
