@@ -36,17 +36,26 @@ function beep() {
   tone.onended = () => context.close();
 }
 
-/** The same of several tabs replaces itself by its tag; who looks already is not told. */
+/** Who looks already is not told. */
 function tell(title, body) {
   if (!notify.checked || Notification.permission !== "granted") return;
   if (!document.hidden && document.hasFocus()) return;
+  if (sound.checked) beep();
+  try {
+    show(title, body);
+  } catch {
+    // On Android only service workers may: the sound and the title call all the same.
+  }
+}
+
+/** The same of several tabs replaces itself by its tag. */
+function show(title, body) {
   const name = document.querySelector(".job-name").textContent;
   const notification = new Notification(title, { body: `${name}\n${body}`, tag: `devmode-${job}-${title}`, silent: true });
   notification.onclick = () => {
     window.focus();
     notification.close();
   };
-  if (sound.checked) beep();
 }
 
 /** A pause and an end are spoken with their reason; what changes with every command is not. */

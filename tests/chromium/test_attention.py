@@ -21,6 +21,18 @@ LOOKING_ELSEWHERE = """
     };
     document.hasFocus = () => false;
 """
+LIKE_ANDROID = """
+    window.Notification = class {
+        static permission = "granted";
+        constructor() { throw new TypeError("Illegal constructor"); }
+    };
+    window.beeps = 0;
+    const { start } = AudioScheduledSourceNode.prototype;
+    AudioScheduledSourceNode.prototype.start = function () {
+        window.beeps += 1;
+        start.call(this);
+    };
+"""
 
 
 def test_the_time_left_is_shown_and_running_out_is_warned_of(
@@ -58,6 +70,20 @@ def test_steps_that_failed_are_not_counted_as_modules(
     (told,) = olivia.evaluate("window.told")
     assert told.startswith("A module failed: ")
     assert told.endswith("1 failed so far")
+
+
+def test_where_pages_may_not_notify_there_is_the_sound(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    asks_to_be_told(olivia, server.page_of(real.pool), LOOKING_ELSEWHERE + LIKE_ANDROID)
+    olivia.check("#attention-sound")
+    take_control(olivia)
+    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    olivia.click("[data-action=resume]")
+    expect(olivia.locator("#spoken")).to_contain_text("Paused at module shell-small_steps")
+    assert olivia.evaluate("window.beeps") == 1
 
 
 def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(
