@@ -23,8 +23,7 @@ function arrange(order) {
 
 /** The same rules as Filter.admits in devmode/live/dashboard.py. */
 function admits(job, { text, kind, owner }) {
-  const shown = ["name", "detail", "owner"].map((part) => job.querySelector(`.${part}`).textContent).join(" ").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => shown.includes(word))
+  return text.toLowerCase().split(/\s+/).every((word) => job.dataset.words.includes(word))
     && (!kind || job.dataset.kind === kind)
     && (!owner || job.dataset.owner === (owner === "mine" ? filter.dataset.me : ""));
 }

@@ -59,6 +59,11 @@ class JobLine:
             return "failed"
         return PASSED if self.detail == PASSED else "ended"
 
+    @property
+    def words(self) -> str:
+        """What is looked through for words, in lower case."""
+        return f"{self.name} {self.module or ''} {self.detail} {self.owner or ''}".lower()
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -71,10 +76,9 @@ class Filter:
 
     def admits(self, line: JobLine, me: str) -> bool:
         """Tell whether a line is wanted; static/dashboard.js decides by the same rules."""
-        words = f"{line.name} {line.module or ''} {line.detail} {line.owner or ''}".lower()
         wanted_owner = {"": line.owner, MINE: me, NOBODY: None}.get(self.owner, self.owner)
         return (
-            all(word in words for word in self.text.lower().split())
+            all(word in line.words for word in self.text.lower().split())
             and self.kind in ("", line.kind)
             and line.owner == wanted_owner
         )
