@@ -17,10 +17,12 @@ blueprint = Blueprint("jobs", __name__)
 def index() -> str:
     """Show every job, or those that a filter admits."""
     chosen = Filter(*(request.args.get(name, "")[:200] for name in ("text", "kind", "owner")))
+    lines = devmode().feed.jobs()
     return render_template(
         "jobs/index.html",
-        lines=devmode().feed.jobs(),
+        lines=lines,
         chosen=chosen,
+        admitted={line.id for line in lines if chosen.admits(line, visitor().name)},
         now=time.time(),
         refresh_off=_still(),
     )

@@ -112,6 +112,8 @@ def test_a_paused_job_is_seen_as_one_though_nobody_has_opened_it(
     assert not (job.real.pool / "live_log").exists()
     assert job.name not in visible(owner.get("/?kind=ended").text)
     assert job.name in visible(owner.get(f"/?kind=paused&text={job.name}").text)
+    assert not says_that_none_is_as_asked(owner.get(f"/?text={job.name}").text)
+    assert says_that_none_is_as_asked(owner.get("/?text=nonsense").text)
 
 
 @pytest.fixture
@@ -162,6 +164,11 @@ def test_jobs_that_ended_are_found_by_name(victor: Person) -> None:
     assert "No job like this" in victor.get("/ended?text=%00nonsense").text
     assert "No job like this" in victor.get("/ended?before=-99").text
     assert victor.get("/ended?before=99999999999999999999").status_code == 200
+
+
+def says_that_none_is_as_asked(page: str) -> bool:
+    note = LexborHTMLParser(page).css_first("#none-admitted")
+    return note is not None and "hidden" not in note.attributes
 
 
 def visible(page: str) -> str:
