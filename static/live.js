@@ -94,14 +94,12 @@ const told = {
 /** One stream per browser: its tabs share a worker that holds it. */
 function share() {
   const { port } = new SharedWorker("/static/stream-worker.js", "devmode");
-  port.onmessage = ({ data: [kind, content] }) => {
-    if (kind === "ping") port.postMessage(["pong"]);
-    else told[kind]?.(content);
-  };
   const watch = () => {
     port.postMessage(["watch", subject]);
     texts.watch((text) => port.postMessage(["text", text]));
   };
+  const answers = { ...told, ping: () => port.postMessage(["pong"]), forgotten: watch };
+  port.onmessage = ({ data: [kind, content] }) => answers[kind]?.(content);
   watch();
   addEventListener("pagehide", () => port.postMessage(["leave"]));
   addEventListener("pageshow", ({ persisted }) => persisted && watch());

@@ -1,8 +1,9 @@
 // Holds the one event stream of this browser and hands what it says to the tabs that watch.
 
-const tabs = new Map(); // port -> { subject, heardAt, text: { name, cursor } or null }
+const tabs = new Map(); // port -> { subject, unanswered pings, text: { name, cursor } or null }
 const latest = new Map(); // subject -> its regions, title and picture as last told, for further tabs of it
 const PING_MS = 15000;
+const MOST_UNANSWERED = 4;
 // Two heartbeats that did not come: nobody is there any more, though the connection is.
 const SILENCE_MS = 25000;
 let stream = null;
@@ -134,10 +135,16 @@ function leave(port) {
 }
 
 function enter(port, subject) {
-  tabs.set(port, { subject, heardAt: Date.now(), text: null });
+  tabs.set(port, { subject, unanswered: 0, text: null });
   if (latest.has(subject)) tell(port, "message", latest.get(subject));
   if (stream?.readyState === EventSource.OPEN) tell(port, "state", true);
   reopen();
+}
+
+/** One that was forgotten lives after all, frozen for a while say: it is to come again. */
+function answered(port) {
+  if (tabs.has(port)) tabs.get(port).unanswered = 0;
+  else tell(port, "forgotten");
 }
 
 function showText(port, text) {
@@ -150,16 +157,16 @@ function showText(port, text) {
 onconnect = ({ ports: [port] }) => {
   port.onmessage = ({ data: [kind, content] }) => {
     if (kind === "leave") leave(port);
-    if (kind === "pong" && tabs.has(port)) tabs.get(port).heardAt = Date.now();
+    if (kind === "pong") answered(port);
     if (kind === "watch") enter(port, content);
     if (kind === "text") showText(port, content);
   };
 };
 
-// A tab that crashed says no goodbye.
+// A tab that crashed says no goodbye. By the clock a laptop that has slept would have lost them all.
 setInterval(() => {
   for (const [port, tab] of tabs) {
-    if (Date.now() - tab.heardAt > 4 * PING_MS) leave(port);
-    else tell(port, "ping");
+    if (tab.unanswered++ < MOST_UNANSWERED) tell(port, "ping");
+    else leave(port);
   }
 }, PING_MS);
