@@ -58,6 +58,13 @@ function merge(known, later) {
   return { ...Object.fromEntries(valid), ...later };
 }
 
+/** A job that has left the list is told by the order alone. */
+function listed(regions) {
+  if (!("order" in regions)) return regions;
+  const names = new Set(["order", ...regions.order.split(",").map((number) => `job-${number}`)]);
+  return Object.fromEntries(Object.entries(regions).filter(([name]) => names.has(name)));
+}
+
 function receive({ data }) {
   const message = JSON.parse(data);
   const subject = message.dashboard ? "dashboard" : String(message.job);
@@ -65,7 +72,7 @@ function receive({ data }) {
   latest.set(subject, {
     title: message.title ?? known.title,
     picture: message.picture ?? known.picture,
-    regions: merge(known.regions, message.regions ?? {}),
+    regions: listed(merge(known.regions, message.regions ?? {})),
   });
   for (const [port, tab] of tabs) if (tab.subject === subject) tell(port, "message", message);
 }

@@ -83,3 +83,13 @@ def test_a_page_that_was_frozen_comes_back(page: Page, real: RealJob) -> None:
     assert page.evaluate("tabs.size") == 0
     page.evaluate("thaw()")
     sees_what_is_written(page, real, "when it was thawed")
+
+
+def test_a_list_that_stays_open_keeps_nothing_of_jobs_that_have_left_it(page: Page) -> None:
+    kept = page.evaluate("""() => {
+        const tell = (regions) => receive({ data: JSON.stringify({ dashboard: true, regions }) });
+        tell({ order: "8,9", "job-8": "eight", "job-9": "nine" });
+        tell({ order: "9" });
+        return latest.get("dashboard").regions;
+    }""")
+    assert kept == {"order": "9", "job-9": "nine"}
