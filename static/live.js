@@ -43,6 +43,7 @@ async function swap(name, html) {
     held.set(name, html);
     return;
   }
+  held.delete(name);
   // A line of the list has nothing to preserve, and there may be hundreds: a morph takes ten times as long.
   if (region.matches(".jobs > li") && !region.contains(document.activeElement)) region.innerHTML = html;
   else await htmx.swap({ target: region, text: html, swap: part ? "outerMorph" : "innerMorph" });

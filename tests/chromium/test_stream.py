@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.chromium.server import Server
+from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
 Person = Callable[..., Page]
@@ -93,3 +94,23 @@ def test_a_list_that_stays_open_keeps_nothing_of_jobs_that_have_left_it(page: Pa
         return latest.get("dashboard").regions;
     }""")
     assert kept == {"order": "9", "job-9": "nine"}
+
+
+def test_what_waited_for_a_control_in_hand_does_not_replace_what_came_after_it(page: Page) -> None:
+    take_control(page)
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
+    select = page.locator("#setting-pause_on_mismatch")
+    select.focus()
+    is_told(page, "settings", "before")
+    select.evaluate("select => select.blur()")
+    is_told(page, "settings", "after")
+    page.clock.run_for(1000)
+    expect(page.locator("#region-settings")).to_have_text("after")
+
+
+def is_told(page: Page, region: str, text: str) -> None:
+    page.evaluate(
+        """([region, text]) => tellAll("message", { title: text, regions: { [region]: text } })""",
+        [region, text],
+    )
+    expect(page).to_have_title(text)
