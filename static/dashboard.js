@@ -13,11 +13,14 @@ function makeRow(id) {
 function arrange(order) {
   const ids = order ? order.split(",").map((number) => `region-job-${number}`) : [];
   const wanted = new Set(ids);
+  const focused = document.activeElement;
   for (const row of [...list.children]) if (!wanted.has(row.id)) row.remove();
   ids.forEach((id, place) => {
     const row = document.getElementById(id) ?? makeRow(id);
     if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
   });
+  // A line that is moved loses the keyboard.
+  if (list.contains(focused) && focused !== document.activeElement) focused.focus({ preventScroll: true });
   document.getElementById("no-jobs").hidden = ids.length > 0;
 }
 

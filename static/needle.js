@@ -85,6 +85,14 @@ function remove(area) {
   choose(chosen === area ? (rest.at(-1) ?? null) : chosen);
 }
 
+/** The button goes with its area: the keyboard goes on at the next one, or where areas are added. */
+function removeBy(button) {
+  const area = button.closest(".area");
+  const next = area.nextElementSibling ?? area.previousElementSibling ?? document;
+  remove(area);
+  next.querySelector(".area button, [value=add]").focus();
+}
+
 function pointOf(event) {
   const frame = drawing.getBoundingClientRect();
   return [((event.clientX - frame.left) * WIDTH) / frame.width, ((event.clientY - frame.top) * HEIGHT) / frame.height];
@@ -159,7 +167,7 @@ areas.addEventListener("focusin", ({ target }) => choose(target.closest(".area")
 document.querySelector("form.needle").addEventListener("submit", (event) => {
   const asked = event.submitter?.value ?? "";
   if (asked === "add") add([WIDTH / 4, HEIGHT / 4, WIDTH / 2, HEIGHT / 2].map(Math.floor));
-  else if (asked.startsWith("remove-")) remove(event.submitter.closest(".area"));
+  else if (asked.startsWith("remove-")) removeBy(event.submitter);
   else return;
   event.preventDefault();
 });

@@ -94,6 +94,23 @@ def test_the_list_shows_who_controls_what_and_keeps_what_has_ended(
     expect(victor.locator("#picture")).to_be_visible()
 
 
+def test_the_keyboard_stays_at_a_line_that_moves(person: Person, job: StartJob) -> None:
+    jobs = [job(*TOUR, PAUSE_AT="boot-menu_visible") for _job in range(2)]
+    for real in jobs:
+        real.wait_for_pause()
+    olivia = person("olivia")
+    lines = olivia.locator(".job.paused .name")
+    expect(lines).to_have_count(2)
+    line = olivia.locator(f'.name[href="{lines.nth(1).get_attribute("href")}"]')
+    line.focus()
+    olivia.evaluate("""() => {
+        const rows = [...document.querySelectorAll("#jobs > li")].reverse();
+        const order = rows.map((row) => row.id.split("-")[2]).join();
+        document.dispatchEvent(new CustomEvent("devmode:order", { detail: order }));
+    }""")
+    expect(line).to_be_focused()
+
+
 def test_three_hundred_jobs_are_live_though_nobody_has_opened_one(
     many: CommandServers, person: Person
 ) -> None:

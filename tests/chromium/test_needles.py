@@ -105,6 +105,21 @@ def test_a_drawn_needle_matches_when_the_test_is_resumed(person: Person, job: St
     assert real.results() == {"boot-missing_needle": "ok"}
 
 
+def test_the_keyboard_goes_on_where_an_area_was_removed(person: Person, job: StartJob) -> None:
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH))
+    to_the_drawing(page)
+    add, remove = page.locator("[value=add]"), page.locator("#areas [value^=remove]")
+    for _area in range(2):
+        add.press("Enter")
+    expect(remove).to_have_count(2)
+    remove.first.press("Enter")
+    expect(remove).to_have_count(1)
+    expect(remove).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(remove).to_have_count(0)
+    expect(add).to_be_focused()
+
+
 def test_a_finger_draws_moves_and_resizes_an_area_on_a_phone(person: Person, job: StartJob) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = person("olivia", at=job("boot/missing_needle", **MISMATCH), **phone)
