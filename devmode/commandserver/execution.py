@@ -4,7 +4,6 @@ Pure module: no sockets, no Flask, no database, no clock.
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -56,8 +55,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """One pause of the test."""
 
     reason: str

@@ -82,7 +82,7 @@ def test_a_session_that_is_only_reserved_controls_nothing_yet() -> None:
     reserved = Session(
         "olivia", datetime(2026, 1, 1, tzinfo=UTC), 0, open=False, requested_by=None, away=False
     )
-    view = replace(view_of("olivia paused it"), session=reserved)
+    view = structs.replace(view_of("olivia paused it"), session=reserved)
     assert view.control is None
     opened = replace(reserved, open=True)
-    assert replace(view, session=opened).control == opened
+    assert structs.replace(view, session=opened).control == opened
