@@ -33,7 +33,7 @@ JobRevision = Annotated[
 ]
 Deadline = Annotated[
     datetime,
-    Meta(description="When the openQA worker that runs the job ends it (MAX_JOB_TIME)."),
+    Meta(description="When MAX_JOB_TIME is up: the openQA worker that runs the job ends it then."),
 ]
 Reason = Annotated[str, Meta(max_length=120, description="A few words for people.")]
 Sentence = Annotated[str, Meta(description="A sentence for people.")]
@@ -177,7 +177,7 @@ class Headline(Struct, kw_only=True, frozen=True):
 
 
 class Origin(Struct, kw_only=True, frozen=True):
-    """Where the job comes from: a pool directory on this machine, or an openQA alone.
+    """Where the job comes from: a pool directory on a host with devmode, or an openQA alone.
 
     `openqa_id` is its number in openQA, if a worker runs it; `openqa_page` its page there.
     """

@@ -48,6 +48,11 @@ cp /opt/devmode/deploy/devmode@.* /etc/systemd/system/
 systemctl daemon-reload
 for port in 8000 8001; do systemctl enable --now devmode@$port.socket devmode@$port.service; done
 """
+MAKE_TOKEN = """
+systemd-run --quiet --pipe --wait --uid=_openqa-worker --property=WorkingDirectory=/opt/devmode \
+    --property=EnvironmentFile=/etc/devmode/environment \
+    /opt/devmode/.venv/bin/devmode token create --name ci --role operator
+"""
 RESTART = "for port in 8000 8001; do systemctl restart devmode@$port.service; done"
 POOL = "/var/lib/openqa/pool/1"
 KEPT = "/var/lib/devmode/kept"
@@ -207,12 +212,16 @@ def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
         machine.does(replace)
         until(lambda: controls(olivia, job), "her job to be hers again")
 
+    token = machine.does(MAKE_TOKEN).strip()
+    status = f"DEVMODE_TOKEN={token} /opt/devmode/.venv/bin/devmode status {job[6:]} --json"
+    assert json.loads(machine.does(status))["session"]["developer"] == "olivia"
+
     olivia.post(f"{job}/session/release", then="cancel", reason="enough")
     assert isotovideo.wait(30) is not None
     until(lambda: "The job has ended" in olivia.get(job), "the end")
     until(lambda: list((machine.root / KEPT[1:]).rglob("*.png")), "its last picture to be kept")
-    token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]
-    for secret in (SECRET_KEY, START_CODE, token):
+    job_token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]
+    for secret in (SECRET_KEY, START_CODE, token, job_token):
         assert secret not in service.journal
     machine.does("systemctl stop 'devmode@*'")
     assert "Traceback" not in service.journal
