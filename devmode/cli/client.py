@@ -15,6 +15,7 @@ from devmode.cli.access import Access
 from devmode.cli.deadlines import Deadline
 from devmode.cli.events import ServerEvent, parse
 from devmode.cli.exits import FAILED, UNREACHABLE, Failure, Refused, Unreachable
+from devmode.digits import number_of
 
 ANSWER_S = 40.0
 """Longer than devmode lets any request wait for a command server."""
@@ -197,9 +198,8 @@ def _decode(text: bytes, kind: type[Type]) -> Type:
 
 
 def _refusal(answer: http.client.HTTPResponse) -> Failure:
-    told = answer.headers.get("Retry-After", "")
     # The other form of it, a date, is nothing that devmode says.
-    retry_after_s = float(told) if told.isascii() and told.isdigit() else None
+    retry_after_s = number_of(answer.headers.get("Retry-After", ""))
     try:
         problem = msgspec.json.decode(answer.read(), type=schemas.Problem)
     except msgspec.DecodeError:

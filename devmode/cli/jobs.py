@@ -10,11 +10,11 @@ from devmode.cli.client import Client
 from devmode.cli.exits import JOB_NOT_FOUND, Failure, Refused
 from devmode.cli.modules import full_name, has_result
 from devmode.cli.words import plain
+from devmode.digits import number_of
 from devmode.errors import JobNotFound
 from devmode.schemas import Job
 
 OPENQA = "openqa:"
-LARGEST_ID = 2**63
 COMPLETED_WITHIN_S = 1.0
 """Who presses Tab waits for it, and can't type meanwhile."""
 
@@ -30,7 +30,7 @@ def find(server: Client, text: str) -> Job:
     A number is devmode's own; only if there is no such job it is openQA's. Of several jobs with
     one name the one that runs is meant.
     """
-    number = int(text) if text.isascii() and text.isdigit() and int(text) < LARGEST_ID else None
+    number = number_of(text)
     if number is not None:
         try:
             return server.job(number)

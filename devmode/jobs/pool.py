@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.commandserver.perl import is_true
+from devmode.digits import number_of
 from devmode.jobs.files import (
     Version,
     contents,
@@ -338,5 +339,4 @@ def _reason(value: Any) -> str | None:
 def _integer(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    return number_of(str(value))

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from devmode.commandserver.address import JobToken
+from devmode.digits import number_of
 from devmode.errors import DevmodeError
 from devmode.jobs.texts import GrowingText
 from devmode.live.lines import Line, Lines, gap
@@ -40,10 +41,11 @@ class Cursor:
 
 def read_cursor(text: str) -> Cursor | None:
     """Return the cursor that was written so; None if it is none."""
-    generation, dash, offset = text.rpartition("-")
-    if not dash or not offset.isdecimal() or len(text) > 80:
+    generation, dash, digits = text.rpartition("-")
+    offset = number_of(digits)
+    if not dash or offset is None or len(text) > 80:
         return None
-    return Cursor(generation, int(offset))
+    return Cursor(generation, offset)
 
 
 class Text:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devmode.commandserver.address import JobToken
+from devmode.digits import number_of
 
 MOST_MODULES = 5000
 LONGEST = 255
@@ -194,6 +195,5 @@ def _text(value: Any) -> str | None:
 def _number(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    text = str(value)
-    usable = text.isascii() and text.isdigit() and len(text) < 11
-    return int(text) if usable and 0 < int(text) <= LARGEST_NUMBER else None
+    number = number_of(str(value))
+    return number if number is not None and 0 < number <= LARGEST_NUMBER else None

@@ -73,6 +73,7 @@ def register(app: Flask, parts: Devmode) -> None:
     """Add every route, error page and header to the application."""
     from devmode.web import (
         accounts,
+        addresses,
         admission,
         api,
         errors,
@@ -91,6 +92,7 @@ def register(app: Flask, parts: Devmode) -> None:
     )
 
     app.extensions["devmode"] = parts
+    app.url_map.converters["int"] = addresses.Digits
     security.register(app)
     errors.register(app)
     for module in (

@@ -5,6 +5,7 @@ from typing import Final
 
 from werkzeug.datastructures import MultiDict
 
+from devmode.digits import number_of
 from devmode.errors import InvalidCommand
 from devmode.jobs.needles import MOST_AREAS, Needle, NeedleArea, suggested_name, whole
 from devmode.live.drafts import Draft
@@ -73,7 +74,7 @@ def _area(number: int, row: Row) -> NeedleArea:
 
 
 def _whole_number(number: int, text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 6):
+    value = number_of(text.strip())
+    if value is None:
         raise InvalidCommand(f"Area {number}: “{text[:20]}” is no number.")
-    return int(digits)
+    return value

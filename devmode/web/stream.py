@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from gevent.socket import socket
 from gevent.ssl import SSLSocket
 
+from devmode.digits import number_of
 from devmode.errors import InvalidCommand
 from devmode.live.frame import Frame
 from devmode.live.subscription import DASHBOARD, News
@@ -111,14 +112,10 @@ class _Answer(Response):
 
 def _subjects(text: str) -> list[int]:
     parts = [part for part in text.split(",") if part]
-    if len(parts) > MOST_JOBS or not all(map(_is_number, parts)):
+    numbers = [number for part in parts if (number := number_of(part)) is not None]
+    if len(numbers) < len(parts) or len(parts) > MOST_JOBS:
         raise InvalidCommand(f"“jobs” is a list of up to {MOST_JOBS} numbers.")
-    return [int(part) for part in parts]
-
-
-def _is_number(text: str) -> bool:
-    """`isdigit` alone lets digits pass that `int` does not take, such as “²”."""
-    return text.isascii() and text.isdigit() and len(text) < 16
+    return numbers
 
 
 def _event(news: News) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Request, Response, render_template, request
 
+from devmode.digits import number_of
 from devmode.errors import HostAway, InvalidCommand, TextNotFound
 from devmode.jobs.texts import LOG, SERIAL, file_of
 from devmode.live.lines import Line
@@ -76,9 +77,9 @@ def panel(job_id: int, audience: Audience) -> Panel:
         return Panel(name, tabs, [])
     file_of(name)
     sight = sight_of(audience)
-    at = request.args.get("at", "")
-    if at.isdecimal() and len(at) < 16:
-        return _excerpt(job_id, name, audience, int(at), tabs)
+    at = number_of(request.args.get("at", ""))
+    if at is not None:
+        return _excerpt(job_id, name, audience, at, tabs)
     words = request.args.get("find", "")[:LONGEST_SEARCH]
     if words:
         return _found(job_id, name, audience, words, tabs)

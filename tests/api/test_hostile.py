@@ -286,8 +286,8 @@ def test_strangers_are_let_in_nowhere_but_where_they_sign_in(
 def test_of_a_job_that_is_not_there_nothing_can_be_done(
     app: Flask, attacker: Attacker, secret: str
 ) -> None:
-    of_numbers = (0, UNKNOWN_JOB, 2**31, 2**63, "٣" * 6)
-    numbers = (*of_numbers, "9" * 5000, -1, "1.5", "%00", "x")
+    of_numbers = (0, UNKNOWN_JOB, 2**31, 2**63)
+    numbers = (*of_numbers, "٣" * 6, "9" * 5000, -1, "1.5", "%00", "x")
     for rule in filter(of_a_job, rules(app)):
         for method in methods(rule):
             for number in numbers:
