@@ -174,6 +174,10 @@ class Feed:
         """Return the latest picture of a job's screen; raise `JobNotFound`."""
         return self._screens.latest(self._registry.get(job_id))
 
+    def glance(self, job_id: int) -> None:
+        """Have fresh pictures written for a moment, for who may ask again; raise `JobNotFound`."""
+        self._screens.glance(self._registry.get(job_id))
+
     def show(self, frame: Frame) -> None:
         """Hand a new picture to those who watch the job."""
         if frame.job_id in self._channels:

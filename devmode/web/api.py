@@ -11,7 +11,8 @@ from devmode.live.subscription import News
 from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.web import devmode
-from devmode.web.operations import EVENTS, Operation, operation
+from devmode.web.operations import EVENTS, PNG, Operation, operation
+from devmode.web.screen import latest_picture
 from devmode.web.security import visitor
 from devmode.web.snapshots import REGION, answer_of, event_id, snapshot_of
 from devmode.web.stream import follow
@@ -71,7 +72,7 @@ def doctor(job_id: int) -> schemas.Examination:
 
 @blueprint.get("/jobs/<int:job_id>/events")
 @operation(
-    Operation(schemas.Job, media_type=EVENTS, refusals=(errors.JobNotFound, errors.Overloaded))
+    Operation(schemas.Job, media_types=(EVENTS,), refusals=(errors.JobNotFound, errors.Overloaded))
 )
 def events(job_id: int) -> Response:
     """Stream the job as server-sent events, whole at each change.
@@ -92,6 +93,21 @@ def events(job_id: int) -> Response:
         return f"id: {last}\ndata: {snapshot}\n\n".encode()
 
     return follow(visitor(), [job_id], encode, Audience.PROGRAM)
+
+
+@blueprint.get("/jobs/<int:job_id>/screen")
+@operation(Operation(None, media_types=(PNG,), refusals=(errors.JobNotFound, errors.TextNotFound)))
+def screen(job_id: int) -> Response:
+    """Give the latest picture of a job's screen.
+
+    Pictures are written while somebody looks, whenever the screen changes: who asks looks for some
+    seconds, and may ask again. `Last-Modified` is when it was written.
+    """
+    devmode().feed.glance(job_id)
+    picture = latest_picture(job_id)
+    response = Response(picture.data, mimetype=PNG)
+    response.last_modified = picture.written_at
+    return response
 
 
 @blueprint.put("/jobs/<int:job_id>/session")

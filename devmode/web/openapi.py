@@ -15,7 +15,7 @@ from devmode import errors
 from devmode.errors import DevmodeError
 from devmode.schemas import Problem
 from devmode.web.errors import STATUSES
-from devmode.web.operations import EVENTS, JSON, Operation, operation_of
+from devmode.web.operations import EVENTS, JSON, PNG, Operation, operation_of
 from devmode.web.problems import MEDIA_TYPE
 from devmode.web.security import SAFE
 
@@ -41,6 +41,13 @@ WITH_BODY = {
 SUCCESS = "200"
 
 Document = dict[str, Any]
+
+NO_JSON: dict[str, Document] = {
+    # A schema describes a whole body; this one has no end. Each event's data is a job.
+    EVENTS: {"type": "string", "description": "Server-sent events, the data of each a Job."},
+    PNG: {"description": "A picture."},
+}
+"""What stands for a schema where an answer is no JSON."""
 
 
 @blueprint.get("/api/v1/openapi.json")
@@ -137,7 +144,7 @@ def _parameters(rule: Rule, operation: Operation) -> list[Document]:
             | {"description": query["description"]}
             for name, schema in query["properties"].items()
         ]
-    if operation.media_type == EVENTS:
+    if EVENTS in operation.media_types:
         parameters.append(
             {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
             | {"description": "The id of the last event that was received."}
@@ -146,13 +153,8 @@ def _parameters(rule: Rule, operation: Operation) -> list[Document]:
 
 
 def _responses(method: str, operation: Operation) -> Document:
-    kind = _ref(operation.gives)
-    if operation.media_type == EVENTS:
-        # A schema describes a whole body; this one has no end. Each event's data is a job.
-        kind = {"type": "string", "description": "Server-sent events, the data of each a Job."}
-    described: Document = {
-        SUCCESS: {"description": "Done.", "content": {operation.media_type: {"schema": kind}}}
-    }
+    content = {kind: {"schema": _schema(operation, kind)} for kind in operation.media_types}
+    described: Document = {SUCCESS: {"description": "Done.", "content": content}}
     by_status: dict[int, list[str]] = {}
     refusals: list[type[DevmodeError]] = [*operation.refusals, *EVERYWHERE]
     if method.upper() not in SAFE:
@@ -169,6 +171,12 @@ def _responses(method: str, operation: Operation) -> Document:
             "content": {MEDIA_TYPE: {"schema": _ref(Problem)}},
         }
     return described
+
+
+def _schema(operation: Operation, media_type: str) -> Document:
+    if media_type == JSON and operation.gives is not None:
+        return _ref(operation.gives)
+    return NO_JSON[media_type]
 
 
 def _ref(kind: type[msgspec.Struct]) -> Document:

@@ -15,6 +15,7 @@ from devmode.errors import DevmodeError, InvalidCommand
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+PNG = "image/png"
 
 View = Callable[..., Any]
 Checked = Callable[..., Response]
@@ -22,13 +23,16 @@ Checked = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Operation:
-    """The types of one operation, and the errors of its own that it can end in."""
+    """The types of one operation, and the errors of its own that it can end in.
 
-    gives: type[msgspec.Struct]
+    One that gives a file, and so None, says of which media types it may be.
+    """
+
+    gives: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     refusals: tuple[type[DevmodeError], ...] = ()
-    media_type: str = JSON
+    media_types: tuple[str, ...] = (JSON,)
 
 
 def operation(offered: Operation) -> Callable[[View], Checked]:
