@@ -11,11 +11,12 @@ from devmode.live.subscription import News
 from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.web import devmode
-from devmode.web.operations import EVENTS, PNG, Operation, operation
+from devmode.web.operations import EVENTS, PNG, TEXT, Operation, operation
 from devmode.web.screen import latest_picture
 from devmode.web.security import visitor
 from devmode.web.snapshots import REGION, answer_of, event_id, snapshot_of
 from devmode.web.stream import follow
+from devmode.web.texts import whole_text
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -33,6 +34,7 @@ STEERED = (
 )
 ERRAND = (errors.OpenqaAway, errors.OpenqaRefused)
 ASKED = (errors.NotPermitted, errors.JobNotFound, *ERRAND)
+READ = (errors.JobNotFound, errors.TextNotFound, errors.HostAway)
 ACT = Operation(schemas.Answer, body=schemas.Act, refusals=STEERED)
 
 
@@ -108,6 +110,16 @@ def screen(job_id: int) -> Response:
     response = Response(picture.data, mimetype=PNG)
     response.last_modified = picture.written_at
     return response
+
+
+@blueprint.get("/jobs/<int:job_id>/texts/<name>")
+@operation(Operation(None, media_types=(TEXT,), refusals=READ))
+def text(job_id: int, name: str) -> Response:
+    """Give a whole text: `log`, `serial0`, or another `virtio_console…` that the job has.
+
+    The job token is masked, and what the test typed for all but the owner and administrators.
+    """
+    return Response(whole_text(job_id, name), mimetype=TEXT)
 
 
 @blueprint.put("/jobs/<int:job_id>/session")

@@ -15,7 +15,7 @@ from devmode import errors
 from devmode.errors import DevmodeError
 from devmode.schemas import Problem
 from devmode.web.errors import STATUSES
-from devmode.web.operations import EVENTS, JSON, PNG, Operation, operation_of
+from devmode.web.operations import EVENTS, JSON, PNG, TEXT, Operation, operation_of
 from devmode.web.problems import MEDIA_TYPE
 from devmode.web.security import SAFE
 
@@ -42,12 +42,18 @@ SUCCESS = "200"
 
 Document = dict[str, Any]
 
+NUMBER: Document = {"type": "integer", "minimum": 0}
+WORD: Document = {"type": "string", "minLength": 1}
 NO_JSON: dict[str, Document] = {
     # A schema describes a whole body; this one has no end. Each event's data is a job.
     EVENTS: {"type": "string", "description": "Server-sent events, the data of each a Job."},
     PNG: {"description": "A picture."},
+    TEXT: {"type": "string"},
 }
 """What stands for a schema where an answer is no JSON."""
+
+_IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
+"""A parameter in a rule of ours; one without a kind is a word."""
 
 
 @blueprint.get("/api/v1/openapi.json")
@@ -105,7 +111,7 @@ def _operations() -> Iterable[tuple[Rule, Operation]]:
 
 
 def _path(rule: Rule) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+    return _IN_PATH.sub(r"{\g<name>}", rule.rule)
 
 
 def _methods(rule: Rule) -> list[str]:
@@ -133,8 +139,9 @@ def _operation(rule: Rule, method: str, operation: Operation) -> Document:
 
 def _parameters(rule: Rule, operation: Operation) -> list[Document]:
     parameters: list[Document] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
-        for name in sorted(rule.arguments)
+        {"name": found["name"], "in": "path", "required": True}
+        | {"schema": NUMBER if found["kind"] == "int" else WORD}
+        for found in _IN_PATH.finditer(rule.rule)
     ]
     if operation.query is not None:
         (_schema,), components = msgspec.json.schema_components([operation.query], ref_template=REF)

@@ -16,6 +16,7 @@ from devmode.errors import DevmodeError, InvalidCommand
 JSON = "application/json"
 EVENTS = "text/event-stream"
 PNG = "image/png"
+TEXT = "text/plain"
 
 View = Callable[..., Any]
 Checked = Callable[..., Response]

@@ -14,10 +14,11 @@ from devmode.live.lines import Line
 from devmode.live.sight import sight_of
 from devmode.live.subscription import Subscription
 from devmode.live.text import read_cursor
-from devmode.live.texts import SightOn, Wanted, Watching
+from devmode.live.texts import Pieces, SightOn, Wanted, Watching
 from devmode.live.timeline import GROUPS
 from devmode.live.view import Audience
 from devmode.web import devmode
+from devmode.web.operations import TEXT
 from devmode.web.security import visitor
 
 blueprint = Blueprint("texts", __name__, url_prefix="/jobs/<int:job_id>")
@@ -121,11 +122,16 @@ def show(job_id: int) -> str:
 @blueprint.get("/texts/<name>", endpoint="text")
 def save(job_id: int, name: str) -> Response:
     """Give a text whole, to be saved, as this visitor may see it."""
-    sight = sight_of(devmode().feed.audience_of(visitor(), job_id))
-    pieces = devmode().texts.whole(job_id, name, sight)
+    pieces = whole_text(job_id, name)
     file = f"job-{job_id}-{file_of(name)}"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
-    return Response(pieces, mimetype="text/plain", headers=headers)
+    return Response(pieces, mimetype=TEXT, headers=headers)
+
+
+def whole_text(job_id: int, name: str) -> Pieces:
+    """Return a text as who asks may see it, in pieces; raise as `Texts.whole` does."""
+    sight = sight_of(devmode().feed.audience_of(visitor(), job_id))
+    return devmode().texts.whole(job_id, name, sight)
 
 
 def wanted_texts(request: Request, subjects: list[int]) -> list[Wanted]:

@@ -6,13 +6,14 @@ from email.utils import parsedate_to_datetime
 import pytest
 from flask import Flask
 
-from tests.api.fixtures import Program
+from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import Watched, unique_name
 from tests.real.job import RealJob
 from tests.waiting import until
 
 PNG = b"\x89PNG\r\n\x1a\n"
 UNKNOWN_JOB = 999_999
+TYPED = 'type_string(string="echo Hello, tester'
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,50 @@ def test_where_there_is_no_picture_yet_that_is_told(shared_job: Watched, program
     assert program.is_refused("GET", shared_job, "screen") == (404, "text_not_found")
 
 
-@pytest.mark.parametrize("what", ["screen"])
+def test_a_text_is_told_whole(job: Watched, program: Program) -> None:
+    for name, file in (("log", "autoinst-log.txt"), ("serial0", "serial0")):
+        answer = program.ask("GET", f"/jobs/{job.id}/texts/{name}")
+        assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+        assert "Content-Disposition" not in answer.headers
+        assert len(answer.data) == (job.real.pool / file).stat().st_size > 0
+
+
+def test_only_the_owner_and_administrators_are_told_what_was_typed(
+    job: Watched, program: Program, other_program: Program, new_program: NewProgram
+) -> None:
+    path = f"/jobs/{job.id}/texts/log"
+    assert TYPED in job.real.log, "else this test proves nothing"
+    assert TYPED not in program.ask("GET", path).text
+    program.does("PUT", job, "session")
+    told = {
+        somebody.name: TYPED in somebody.ask("GET", path).text
+        for somebody in (
+            program,
+            other_program,
+            new_program("ada", "administrator"),
+            new_program("vera", "viewer"),
+        )
+    }
+    assert told == {"robot": True, "other robot": False, "ada": True, "vera": False}
+    namesake = new_program("robot", "viewer")
+    assert TYPED not in namesake.ask("GET", path).text, "a viewer owns nothing"
+    program.does("DELETE", job, "session?then=stay")
+
+
+def test_nobody_is_told_the_job_token(job: Watched, new_program: NewProgram) -> None:
+    assert job.real.token in job.real.log, "else this test proves nothing"
+    told = new_program("ada", "administrator").ask("GET", f"/jobs/{job.id}/texts/log")
+    assert job.real.token not in told.text
+
+
+@pytest.mark.parametrize(
+    "name", ["vars.json", "autoinst-log.txt", "..", "%2e%2e", "virtio_console", "%00", "serial"]
+)
+def test_no_other_file_is_a_text(job: Watched, program: Program, name: str) -> None:
+    assert program.is_refused("GET", job, f"texts/{name}") == (404, "text_not_found")
+
+
+@pytest.mark.parametrize("what", ["screen", "texts/log"])
 def test_of_a_job_that_is_not_there_nothing_is_seen(program: Program, what: str) -> None:
     refused = program.ask("GET", f"/jobs/{UNKNOWN_JOB}/{what}")
     assert refused.json is not None

@@ -44,7 +44,7 @@ def document(client: FlaskClient) -> Any:
 def routes(app: Flask) -> Iterator[tuple[str, str]]:
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/") and rule.endpoint != "openapi.document":
-            path = re.sub(r"<int:(\w+)>", r"{\1}", rule.rule)
+            path = re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 yield path, method.lower()
 
