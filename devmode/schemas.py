@@ -229,6 +229,32 @@ class Examination(Struct, kw_only=True, frozen=True):
     findings: tuple[Finding, ...]
 
 
+Group = Literal["modules", "pauses", "settings", "people", "connection"]
+"""What the events of a timeline are about."""
+
+
+class Narrowing(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Events of this group alone; without it, all of them."""
+
+    only: Group | UnsetType = UNSET
+
+
+class Event(Struct, kw_only=True, frozen=True):
+    """Something that happened in a job: `who` is null where that was nobody."""
+
+    at: datetime
+    who: str | None
+    kind: str
+    group: Group
+    text: Sentence
+
+
+class Timeline(Struct, kw_only=True, frozen=True):
+    """What happened in a job, the oldest first."""
+
+    events: tuple[Event, ...]
+
+
 class Answer(Job, kw_only=True, frozen=True):
     """What was done, and the job as it is now."""
 

@@ -17,6 +17,7 @@ from devmode.web.security import visitor
 from devmode.web.snapshots import REGION, answer_of, event_id, snapshot_of
 from devmode.web.stream import follow
 from devmode.web.texts import whole_text
+from devmode.web.timeline import told_events
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -120,6 +121,13 @@ def text(job_id: int, name: str) -> Response:
     The job token is masked, and what the test typed for all but the owner and administrators.
     """
     return Response(whole_text(job_id, name), mimetype=TEXT)
+
+
+@blueprint.get("/jobs/<int:job_id>/timeline")
+@operation(Operation(schemas.Timeline, query=schemas.Narrowing, refusals=(errors.JobNotFound,)))
+def timeline(job_id: int, query: schemas.Narrowing) -> schemas.Timeline:
+    """Tell what happened in a job, the oldest first."""
+    return schemas.Timeline(events=told_events(job_id, query.only or ""))
 
 
 @blueprint.put("/jobs/<int:job_id>/session")

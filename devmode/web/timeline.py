@@ -1,8 +1,9 @@
-"""The timeline of a job, whole: as a page, and for programs."""
+"""The timeline of a job, whole: as a page, and as JSON Lines to be kept."""
 
 import msgspec
 from flask import Blueprint, Response, render_template, request
 
+from devmode import schemas
 from devmode.live.timeline import GROUPS, TimelineEntry, entries
 from devmode.web import devmode
 
@@ -15,31 +16,30 @@ def show(job_id: int) -> str:
     return render_template(
         "jobs/timeline.html",
         job=devmode().feed.view(job_id).job,
-        entries=_entries(job_id),
+        entries=_entries(job_id, _only()),
         groups=GROUPS,
-        only=request.args.get("only", ""),
+        only=_only(),
     )
 
 
 @blueprint.get("/timeline.jsonl")
 def export(job_id: int) -> Response:
     """Give the same as JSON Lines, the oldest first."""
-    lines = [
-        {
-            "at": entry.at.isoformat(),
-            "who": entry.who,
-            "kind": entry.kind,
-            "group": entry.group,
-            "text": entry.text,
-        }
-        for entry in reversed(_entries(job_id))
-    ]
     headers = {"Content-Disposition": f'attachment; filename="job-{job_id}-timeline.jsonl"'}
-    body = msgspec.json.Encoder().encode_lines(lines)
+    body = msgspec.json.Encoder().encode_lines(told_events(job_id, _only()))
     return Response(body, mimetype="application/jsonl", headers=headers)
 
 
-def _entries(job_id: int) -> list[TimelineEntry]:
-    only = request.args.get("only", "")
+def told_events(job_id: int, only: str) -> tuple[schemas.Event, ...]:
+    """Return the events of a group, or all, as programs read them; raise `JobNotFound`."""
+    told = _entries(job_id, only)[::-1]
+    return msgspec.convert(told, tuple[schemas.Event, ...], from_attributes=True)
+
+
+def _only() -> str:
+    return request.args.get("only", "")
+
+
+def _entries(job_id: int, only: str) -> list[TimelineEntry]:
     whole = entries(devmode().sessions.timeline(job_id))
     return [entry for entry in whole if only in ("", entry.group)]

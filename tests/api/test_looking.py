@@ -97,7 +97,28 @@ def test_no_other_file_is_a_text(job: Watched, program: Program, name: str) -> N
     assert program.is_refused("GET", job, f"texts/{name}") == (404, "text_not_found")
 
 
-@pytest.mark.parametrize("what", ["screen", "texts/log"])
+def test_the_timeline_is_told_the_oldest_first(controlled_job: Watched, program: Program) -> None:
+    events = program.get(f"/jobs/{controlled_job.id}/timeline")["events"]
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    *_, started = (event for event in events if event["kind"] == "started")
+    assert started.keys() == {"at", "who", "kind", "group", "text"}
+    assert (started["who"], started["group"]) == ("robot", "people")
+
+
+def test_the_timeline_can_be_narrowed_to_a_group(controlled_job: Watched, program: Program) -> None:
+    program.does("PATCH", controlled_job, "settings", pause_on_mismatch="assert_screen")
+    program.does("PATCH", controlled_job, "settings", pause_on_mismatch="off")
+    narrowed = program.get(f"/jobs/{controlled_job.id}/timeline?only=settings")["events"]
+    assert {event["kind"] for event in narrowed} == {"setting"}
+
+
+@pytest.mark.parametrize("query", ["only=nothing", "only=", "only=people&only=pauses", "kind=x"])
+def test_nothing_else_is_a_group(shared_job: Watched, program: Program, query: str) -> None:
+    refused = program.is_refused("GET", shared_job, f"timeline?{query}")
+    assert refused == (422, "invalid_command")
+
+
+@pytest.mark.parametrize("what", ["screen", "texts/log", "timeline"])
 def test_of_a_job_that_is_not_there_nothing_is_seen(program: Program, what: str) -> None:
     refused = program.ask("GET", f"/jobs/{UNKNOWN_JOB}/{what}")
     assert refused.json is not None

@@ -1,11 +1,18 @@
+from typing import get_args
+
 import pytest
 
+from devmode import schemas
 from devmode.live.timeline import GROUPS, group_of
 
 
 def test_a_kind_of_event_is_in_one_group() -> None:
     kinds = [kind for group in GROUPS for kind in group.kinds]
     assert len(kinds) == len(set(kinds))
+
+
+def test_programs_may_ask_for_every_group() -> None:
+    assert get_args(schemas.Group) == tuple(group.name for group in GROUPS)
 
 
 @pytest.mark.parametrize(
