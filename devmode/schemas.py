@@ -255,6 +255,48 @@ class Timeline(Struct, kw_only=True, frozen=True):
     events: tuple[Event, ...]
 
 
+class DrawnArea(Struct, kw_only=True, frozen=True):
+    """A part of a screenshot that was compared with a needle, in pixels and percent."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    matched: bool
+    similarity: int
+
+
+class ComparedNeedle(Struct, kw_only=True, frozen=True):
+    """A needle that a screenshot was compared with, and how similar it is, in percent."""
+
+    name: str
+    similarity: int
+
+
+class Step(Struct, kw_only=True, frozen=True):
+    """One thing that a module recorded: a screenshot, with or without needles, or a text.
+
+    `screenshot` and `text` are files among the results of the job. `candidates` are the needles
+    that did not match, the most similar first; `drawn` the areas of the one that matched, or else
+    of the one that nearly did.
+    """
+
+    caption: str
+    result: str
+    screenshot: str | None
+    text: str | None
+    tags: tuple[str, ...]
+    matched: ComparedNeedle | None
+    candidates: tuple[ComparedNeedle, ...]
+    drawn: tuple[DrawnArea, ...]
+
+
+class Steps(Struct, kw_only=True, frozen=True):
+    """What a module recorded; nothing if it has not told that yet."""
+
+    steps: tuple[Step, ...]
+
+
 class Answer(Job, kw_only=True, frozen=True):
     """What was done, and the job as it is now."""
 

@@ -12,6 +12,7 @@ from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.web import devmode
 from devmode.web.operations import EVENTS, PNG, TEXT, Operation, operation
+from devmode.web.results import media_type_of
 from devmode.web.screen import latest_picture
 from devmode.web.security import visitor
 from devmode.web.snapshots import REGION, answer_of, event_id, snapshot_of
@@ -128,6 +129,22 @@ def text(job_id: int, name: str) -> Response:
 def timeline(job_id: int, query: schemas.Narrowing) -> schemas.Timeline:
     """Tell what happened in a job, the oldest first."""
     return schemas.Timeline(events=told_events(job_id, query.only or ""))
+
+
+@blueprint.get("/jobs/<int:job_id>/modules/<module>")
+@operation(Operation(schemas.Steps, refusals=READ))
+def steps(job_id: int, module: str) -> schemas.Steps:
+    """Tell what a module recorded, by its name without the category."""
+    recorded = [shown.step for shown in devmode().recorded.steps(job_id, module)]
+    return msgspec.convert({"steps": recorded}, schemas.Steps, from_attributes=True)
+
+
+@blueprint.get("/jobs/<int:job_id>/results/<name>")
+@operation(Operation(None, media_types=(PNG, TEXT), refusals=READ))
+def result(job_id: int, name: str) -> Response:
+    """Give a screenshot or a text that a step names."""
+    content = devmode().recorded.content(job_id, name)
+    return Response(content, mimetype=media_type_of(name))
 
 
 @blueprint.put("/jobs/<int:job_id>/session")

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, render_template
 from devmode.errors import HostAway, TextNotFound
 from devmode.live.recorded import ShownStep
 from devmode.web import devmode
+from devmode.web.operations import PNG, TEXT
 from devmode.web.rendering import is_htmx
 
 blueprint = Blueprint("results", __name__, url_prefix="/jobs/<int:job_id>")
@@ -32,9 +33,9 @@ def steps(job_id: int, module: str) -> str:
 def result(job_id: int, name: str) -> Response:
     """Give a screenshot, or the text of a step with the token masked."""
     content = devmode().recorded.content(job_id, name)
-    if name.endswith(".png"):
+    if media_type_of(name) == PNG:
         return _picture(content)
-    return Response(content, mimetype="text/plain")
+    return Response(content, mimetype=TEXT)
 
 
 @blueprint.get("/results/thumbnails/<name>")
@@ -43,6 +44,11 @@ def thumbnail(job_id: int, name: str) -> Response:
     return _picture(devmode().recorded.thumbnail(job_id, name))
 
 
+def media_type_of(name: str) -> str:
+    """Tell what a result is, by its name."""
+    return PNG if name.endswith(".png") else TEXT
+
+
 def _picture(content: bytes) -> Response:
     headers = {"Cache-Control": f"private, max-age={PICTURE_CACHED_S}"}
-    return Response(content, mimetype="image/png", headers=headers)
+    return Response(content, mimetype=PNG, headers=headers)

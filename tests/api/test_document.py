@@ -63,8 +63,8 @@ def jobless(tmp_path: Path) -> Iterator[tuple[str, Program]]:
 def test_whatever_is_asked_is_answered_as_documented(
     tmp_path: Path, jobless: tuple[str, Program]
 ) -> None:
-    # What else takes and gives the same as “step” is no news, one by one.
-    alike = without("pause", "skip_timeout", "give_up")
+    # What else takes and gives the same as “step” or “text” is no news, one by one.
+    alike = without("pause", "skip_timeout", "give_up", "result")
     schemathesis(tmp_path, *jobless, "--phases", "coverage", *alike)
 
 

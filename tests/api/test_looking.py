@@ -118,7 +118,41 @@ def test_nothing_else_is_a_group(shared_job: Watched, program: Program, query: s
     assert refused == (422, "invalid_command")
 
 
-@pytest.mark.parametrize("what", ["screen", "texts/log", "timeline"])
+def test_a_step_tells_what_was_compared_with_the_screen(job: Watched, program: Program) -> None:
+    steps = program.get(f"/jobs/{job.id}/modules/command_line")["steps"]
+    matched = next(step for step in steps if step["matched"])
+    assert (matched["caption"], matched["result"]) == ("grub-menu 100 %", "ok")
+    assert matched["matched"] == {"name": "grub-menu", "similarity": 100}
+    assert matched["drawn"][0].keys() == {"x", "y", "width", "height", "matched", "similarity"}
+    assert matched["drawn"][0]["matched"]
+
+
+def test_files_that_steps_name_can_be_had(job: Watched, program: Program) -> None:
+    steps = program.get(f"/jobs/{job.id}/modules/command_line")["steps"]
+    for kind, media_type in (("screenshot", "image/png"), ("text", "text/plain")):
+        *_, name = (step[kind] for step in steps if step[kind])
+        answer = program.ask("GET", f"/jobs/{job.id}/results/{name}")
+        assert (answer.status_code, answer.mimetype) == (200, media_type)
+        assert answer.data.startswith(PNG) == (media_type == "image/png")
+
+
+@pytest.mark.parametrize("module", ["menu_visible", "no_such_module", ".."])
+def test_a_module_that_told_nothing_has_no_steps(
+    job: Watched, program: Program, module: str
+) -> None:
+    assert program.get(f"/jobs/{job.id}/modules/{module}") == {"steps": []}
+
+
+@pytest.mark.parametrize(
+    "name", ["vars.json", "result-command_line.json", "%2e%2e", "x.png", ".thumbs", "%00.png"]
+)
+def test_no_other_file_is_a_result(job: Watched, program: Program, name: str) -> None:
+    assert program.is_refused("GET", job, f"results/{name}") == (404, "text_not_found")
+
+
+@pytest.mark.parametrize(
+    "what", ["screen", "texts/log", "timeline", "modules/a", "results/a-1.png"]
+)
 def test_of_a_job_that_is_not_there_nothing_is_seen(program: Program, what: str) -> None:
     refused = program.ask("GET", f"/jobs/{UNKNOWN_JOB}/{what}")
     assert refused.json is not None
