@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -26,6 +26,7 @@ SILENCE_S = 30.0
 RETRY_S = 1.0
 GONE_S = 60.0
 """How long a server may be away, to be restarted say, before one stops trying."""
+PIECE = 64 << 10
 BETWEEN = (429, 502, 503, 504)
 """What a proxy answers while the server behind it is away, or while it has enough to do itself."""
 
@@ -92,6 +93,17 @@ class Client:
     def examine(self, job_id: int) -> schemas.Examination:
         """Have the way to a job's command server examined; raise `Refused`."""
         return self._ask("GET", f"/jobs/{job_id}/doctor", schemas.Examination)
+
+    def read(self, job_id: int, *path: str) -> Iterator[bytes]:
+        """Yield a picture or a text of a job in pieces; raise `Refused`, `Unreachable`."""
+        address = "/".join(quote(part, safe="") for part in path)
+        with self._connected() as connection:
+            answer = self._send(connection, "GET", f"/jobs/{job_id}/{address}", None, {})
+            while piece := answer.read(PIECE):
+                yield piece
+            # http.client itself says so only where an answer is read in one go.
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
 
     def do(
         self, method: str, job_id: int, path: str, body: dict[str, Any] | None = None

@@ -23,6 +23,8 @@ COMMANDS = {
     "watch": "looking:watch",
     "wait": "looking:wait",
     "doctor": "looking:doctor",
+    "screen": "recorded:screen",
+    "log": "recorded:log",
     "control": "steering:control",
     "release": "steering:release",
     "ask": "steering:ask",

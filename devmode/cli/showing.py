@@ -1,8 +1,10 @@
 """How jobs come to the screen: as JSON, as lines, as one line that stays."""
 
+import codecs
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 
 import click
 import msgspec
@@ -19,6 +21,16 @@ BACK = "devmode is back"
 def print_json(thing: msgspec.Struct) -> None:
     """Print something as the API tells it, in a line."""
     click.echo(msgspec.json.encode(thing))
+
+
+def print_pieces(pieces: Iterable[bytes]) -> None:
+    """Print a file as it is, but on a terminal nothing that commands it."""
+    if not sys.stdout.isatty():
+        for piece in pieces:
+            click.echo(piece, nl=False)
+        return
+    for text in codecs.iterdecode(pieces, "utf-8", "replace"):
+        click.echo(words.harmless(text), nl=False)
 
 
 class Display(Onlooker):

@@ -3,6 +3,8 @@
 Pure module: no sockets, no Flask, no database, no clock.
 """
 
+import re
+
 import click
 
 from devmode.cli.modules import full_name, has_result
@@ -21,11 +23,18 @@ _OUTCOMES = {
     "failed": ("FAIL", "red"),
     "not_tried": ("-   ", "bright_black"),
 }
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def plain(text: str) -> str:
     """Return a text of somebody else's without what a terminal would take for a command."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def harmless(text: str) -> str:
+    """Return a text of many lines without what a terminal would take for a command."""
+    without = _ESCAPES.sub("", text)
+    return "".join(c for c in without if c.isprintable() or c in "\n\t")
 
 
 def headline(job: Job) -> str:

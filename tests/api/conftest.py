@@ -17,9 +17,11 @@ from tests.null.fixtures import (
     serving,
     shared_job,
     sign_in,
+    unique_name,
     victor,
 )
 from tests.real.fixtures import null_job
+from tests.real.job import RealJob
 
 __all__ = [
     "folder",
@@ -69,6 +71,25 @@ def controlled_job(shared_job: Watched, program: Program) -> Iterator[Watched]:
     yield shared_job
     if shared_job.view.session is not None:
         program.does("DELETE", shared_job, "session?then=stay")
+
+
+@pytest.fixture(scope="session")
+def recorded_job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """A job that has typed and recorded something, and pauses at its second module.
+
+    No fixture looks at it, not even for its state.
+    """
+    schedule = "shell/command_line,boot/menu_visible"
+    variables = {"PAUSE_AT": "boot-menu_visible", "TYPING_LIMIT": 100, "NAME": unique_name()}
+    real = RealJob(tmp_path_factory.mktemp("pool"), SCHEDULE=schedule, **variables)
+    try:
+        real.start()
+        real.wait_until_listening()
+        watched = Watched(real, app.extensions["devmode"].feed)
+        watched.wait_for(lambda view: view.job.modules[0].result, "the result of a module")
+        yield watched
+    finally:
+        real.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The `devmode` command, as scripts run it: what it prints, and its exit codes."""
 
+import contextlib
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent import subprocess
+from gevent.os import tp_read
 
 from devmode.cli import exits
 from devmode.web import admission
@@ -44,7 +46,7 @@ class Terminal:
         # The command of this checkout, wherever that of the environment comes from.
         self.environment = kept | access | {"PYTHONPATH": str(ROOT)}
 
-    def start(self, *arguments: str | int) -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str | int | Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [DEVMODE, *map(str, arguments)],
             env=self.environment,
@@ -52,7 +54,7 @@ class Terminal:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *arguments: str | int) -> Result:
+    def run(self, *arguments: str | int | Path) -> Result:
         with self.start(*arguments) as process:
             try:
                 out, err = process.communicate(timeout=LIMIT_S)
@@ -60,13 +62,30 @@ class Terminal:
                 process.kill()
             return Result(process.returncode, out.decode(), err.decode())
 
-    def does(self, *arguments: str | int) -> str:
+    def shows(self, *arguments: str | int | Path) -> tuple[int, str]:
+        """Runs a command on a terminal; returns the exit code and all that stands there."""
+        theirs, ours = pty.openpty()
+        with subprocess.Popen(
+            [DEVMODE, *map(str, arguments)],
+            env=self.environment | {"TERM": "xterm"},
+            stdout=ours,
+            stderr=ours,
+        ) as process:
+            os.close(ours)
+            shown = b""
+            with contextlib.suppress(OSError):  # by which a terminal says that nobody writes to it
+                while piece := tp_read(theirs, 10_000):
+                    shown += piece
+            os.close(theirs)
+            return process.wait(LIMIT_S), shown.decode()
+
+    def does(self, *arguments: str | int | Path) -> str:
         """Runs what works, and returns what it printed."""
         result = self.run(*arguments)
         assert (result.code, result.err) == (0, ""), result
         return result.out.strip()
 
-    def fails(self, *arguments: str | int) -> tuple[int, str]:
+    def fails(self, *arguments: str | int | Path) -> tuple[int, str]:
         """Runs what doesn't work, and returns the exit code and the sentence."""
         result = self.run(*arguments)
         assert result.out == "", result
@@ -241,16 +260,34 @@ def test_colours_are_for_terminals_and_somebody_elses_escapes_are_not(
     shared_job: Watched, terminal: Terminal
 ) -> None:
     for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-        theirs, ours = pty.openpty()
-        with subprocess.Popen(
-            [DEVMODE, "status", str(shared_job.id)],
-            env=terminal.environment | environment | {"TERM": "xterm"},
-            stdout=ours,
-        ) as process:
-            assert process.wait(LIMIT_S) == 0
-        os.close(ours)
-        assert (b"\x1b[33m" in os.read(theirs, 10_000)) is coloured
-        os.close(theirs)
+        terminal.environment |= environment
+        code, shown = terminal.shows("status", shared_job.id)
+        assert (code, "\x1b[33m" in shown) == (0, coloured)
+
+
+def test_a_picture_goes_to_files_and_pipes_and_not_to_terminals(
+    recorded_job: Watched, terminal: Terminal, tmp_path: Path
+) -> None:
+    file = tmp_path / "now.png"
+    assert terminal.does("screen", recorded_job.id, file) == ""
+    assert file.read_bytes().startswith(b"\x89PNG")
+    code, shown = terminal.shows("screen", recorded_job.id)
+    assert code == 2
+    assert "A terminal shows no pictures" in shown
+
+
+def test_a_log_is_whole_in_a_pipe_and_commands_no_terminal(
+    recorded_job: Watched, terminal: Terminal
+) -> None:
+    whole = terminal.run("log", recorded_job.id).out
+    assert len(whole.encode()) == (recorded_job.real.pool / "autoinst-log.txt").stat().st_size
+    assert "\x1b" in whole
+    code, shown = terminal.shows("log", recorded_job.id)
+    assert code == 0
+    assert "\x1b" not in shown
+    assert "||| starting command_line" in shown
+    assert "grub> " in terminal.does("log", recorded_job.id, "--serial")
+    assert terminal.fails("log", recorded_job.id, "--text", "vars.json")[0] == exits.FAILED
 
 
 def test_what_is_running_is_completed(shared_job: Watched, terminal: Terminal) -> None:

@@ -37,15 +37,20 @@ class Script(BaseHTTPRequestHandler):
 
     answers: list[Any]
     asked: list[str | None]
+    paths: list[str]
     retry_after: str | None = None
+    length: int | None = None
 
     def do_GET(self) -> None:
         self.asked.append(self.headers["Last-Event-ID"])
+        self.paths.append(self.path)
         status, media_type, body = self.answers.pop(0)
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         if status != 200 and self.retry_after is not None:
             self.send_header("Retry-After", self.retry_after)
+        if self.length is not None:
+            self.send_header("Content-Length", str(self.length))
         self.end_headers()
         self.wfile.write(body)
 
@@ -56,7 +61,7 @@ class Script(BaseHTTPRequestHandler):
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[type[Script], Client]]:
     monkeypatch.setattr(client_module, "RETRY_S", 0.01)
-    mine = type("Mine", (Script,), {"answers": [], "asked": []})
+    mine = type("Mine", (Script,), {"answers": [], "asked": [], "paths": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), mine)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
@@ -171,6 +176,26 @@ def test_even_no_time_at_all_asks_once(script: tuple[type[Script], Client]) -> N
     server, client = script
     server.answers += [(200, "application/json", b'{"jobs": []}')]
     assert client.within(0).jobs() == ()
+
+
+def test_a_file_is_read_from_where_its_name_leads_and_no_further(
+    script: tuple[type[Script], Client],
+) -> None:
+    server, client = script
+    server.answers += [(200, "text/plain", b"x" * client_module.PIECE + b"y")]
+    assert [len(piece) for piece in client.read(1, "texts", "../a b?")] == [client_module.PIECE, 1]
+    assert server.paths == ["/api/v1/jobs/1/texts/..%2Fa%20b%3F"]
+
+
+def test_a_file_that_breaks_off_is_told(script: tuple[type[Script], Client]) -> None:
+    server, client = script
+    server.length = 9
+    server.answers += [(200, "text/plain", b"half")]
+    pieces = client.read(1, "texts", "log")
+    assert next(pieces) == b"half"
+    with pytest.raises(Failure, match="can't be reached") as failure:
+        next(pieces)
+    assert failure.value.exit_code == exits.UNREACHABLE
 
 
 @pytest.mark.parametrize("code", ["overloaded", "too_many"])
