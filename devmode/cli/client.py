@@ -94,6 +94,11 @@ class Client:
         """Have the way to a job's command server examined; raise `Refused`."""
         return self._ask("GET", f"/jobs/{job_id}/doctor", schemas.Examination)
 
+    def timeline(self, job_id: int, only: str | None) -> tuple[schemas.Event, ...]:
+        """Return what happened in a job, or what of it is about `only`; raise `Refused`."""
+        query = f"?only={only}" if only else ""
+        return self._ask("GET", f"/jobs/{job_id}/timeline{query}", schemas.Timeline).events
+
     def read(self, job_id: int, *path: str) -> Iterator[bytes]:
         """Yield a picture or a text of a job in pieces; raise `Refused`, `Unreachable`."""
         address = "/".join(quote(part, safe="") for part in path)

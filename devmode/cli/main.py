@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "looking:doctor",
     "screen": "recorded:screen",
     "log": "recorded:log",
+    "timeline": "recorded:timeline",
     "control": "steering:control",
     "release": "steering:release",
     "ask": "steering:ask",

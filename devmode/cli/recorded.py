@@ -1,12 +1,15 @@
-"""The commands that show what there is of a job beside its state: screen and texts."""
+"""The commands that show what there is of a job beside its state: screen, texts, timeline."""
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from devmode.cli.jobs import client, find, job_argument
-from devmode.cli.showing import print_pieces
+from devmode import schemas
+from devmode.cli import words
+from devmode.cli.jobs import client, find, job_argument, json_option
+from devmode.cli.showing import print_json, print_pieces
 
 LOG = "log"
 SERIAL = "serial0"
@@ -63,6 +66,29 @@ def log(job: str, *, serial: bool, text: str | None) -> None:
     server = client()
     name = SERIAL if serial else text or LOG
     print_pieces(server.read(find(server, job).id, "texts", name))
+
+
+@click.command()
+@job_argument
+@click.option("--only", type=click.Choice(get_args(schemas.Group)), help="What it is about.")
+@json_option
+def timeline(job: str, only: str | None, *, as_json: bool) -> None:
+    """Show what happened in a job, the oldest first: a line for each event.
+
+    With --json, a line of JSON for each.
+
+    \b
+    Examples:
+      devmode timeline 17
+      devmode timeline 17 --only people
+      devmode timeline 17 --json | jq -r 'select(.kind == "paused") | .text'
+    """
+    server = client()
+    for event in server.timeline(find(server, job).id, only):
+        if as_json:
+            print_json(event)
+        else:
+            click.echo(words.event(event))
 
 
 def _keep_off_terminals(file: Path | None) -> None:

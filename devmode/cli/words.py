@@ -8,7 +8,7 @@ import re
 import click
 
 from devmode.cli.modules import full_name, has_result
-from devmode.schemas import Finding, Job
+from devmode.schemas import Event, Finding, Job
 
 _COLOURS = {
     "running": "green",
@@ -88,6 +88,13 @@ def finding(found: Finding) -> str:
     line = click.style(f"{mark} {found.step}", fg=colour)
     advice = f"\n    {plain(found.advice)}" if found.advice else ""
     return f"{line}: {plain(found.seen) or 'not tried'}{advice}"
+
+
+def event(told: Event) -> str:
+    """Return a line of the timeline, as the page words it."""
+    who = f"{plain(told.who)}: " if told.who else ""
+    kind = plain(told.kind.replace("_", " "))
+    return f"{told.at:%Y-%m-%d %H:%M:%S} UTC  {kind:15}  {who}{plain(told.text)}"
 
 
 def _openqa(job: Job) -> str:

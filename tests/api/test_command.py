@@ -290,6 +290,15 @@ def test_a_log_is_whole_in_a_pipe_and_commands_no_terminal(
     assert terminal.fails("log", recorded_job.id, "--text", "vars.json")[0] == exits.FAILED
 
 
+def test_the_timeline_is_told_as_the_api_tells_it(
+    controlled_job: Watched, terminal: Terminal, program: Program
+) -> None:
+    told = program.get(f"/jobs/{controlled_job.id}/timeline?only=people")["events"]
+    lines = terminal.does("timeline", controlled_job.id, "--only", "people", "--json")
+    assert [json.loads(line) for line in lines.splitlines()] == told
+    assert "robot: Took control" in terminal.does("timeline", controlled_job.id)
+
+
 def test_what_is_running_is_completed(shared_job: Watched, terminal: Terminal) -> None:
     assert "_devmode_completion" in terminal.does("completion", "bash")
     terminal.environment |= {

@@ -56,6 +56,10 @@ def paused(module: str) -> schemas.Job:
     return job(execution=execution, headline=headline)
 
 
+def event(kind: str, text: str, who: str | None = None) -> schemas.Event:
+    return schemas.Event(at=NOW, who=who, kind=kind, group="people", text=text)
+
+
 def in_module(module: str | None, **results: str) -> schemas.Job:
     """A job whose schedule has modules of one category, by their names."""
     modules = tuple(

@@ -1,5 +1,6 @@
-"""What the commands that show a screen or a text ask a server for, and where it goes."""
+"""What the commands that show more than a state ask a server for, and how they show it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from devmode import schemas
 from devmode.cli import exits, recorded
 from devmode.cli.main import main
 from devmode.errors import TextNotFound
-from tests.unit.cli.made import job
+from tests.unit.cli.made import event, job
 
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\xff"
 
@@ -24,6 +25,11 @@ class Asked:
 
     def job(self, _number: int) -> schemas.Job:
         return job()
+
+    def timeline(self, _job_id: int, only: str | None) -> tuple[schemas.Event, ...]:
+        self.paths.append(("timeline", only or "everything"))
+        took = event("taken_over", "Took control\x1b[31m from oscar.", "olivia")
+        return took, event("connection_lost", "The connection is lost.")
 
     def read(self, _job_id: int, *path: str) -> Iterator[bytes]:
         self.paths.append(path)
@@ -77,3 +83,24 @@ def test_the_log_is_printed_unless_another_text_is_named(
 def test_two_texts_at_once_are_refused(asked: Asked) -> None:
     assert run("log", "1", "--serial", "--text", "virtio_console").exit_code == 2
     assert asked.paths == []
+
+
+def test_an_event_is_a_line_in_the_words_of_the_page(asked: Asked) -> None:
+    assert run("timeline", "1").stdout.splitlines() == [
+        "2026-01-01 00:00:00 UTC  taken over       olivia: Took control [31m from oscar.",
+        "2026-01-01 00:00:00 UTC  connection lost  The connection is lost.",
+    ]
+
+
+def test_an_event_is_a_line_of_json_where_that_is_asked_for(asked: Asked) -> None:
+    told = [json.loads(line) for line in run("timeline", "1", "--json").stdout.splitlines()]
+    assert [(event["who"], event["kind"]) for event in told] == [
+        ("olivia", "taken_over"),
+        (None, "connection_lost"),
+    ]
+
+
+def test_a_timeline_is_narrowed_to_what_there_is(asked: Asked) -> None:
+    assert run("timeline", "1", "--only", "people").exit_code == 0
+    assert run("timeline", "1", "--only", "nothing").exit_code == 2
+    assert asked.paths == [("timeline", "people")]
