@@ -99,11 +99,14 @@ class Client:
         query = f"?only={only}" if only else ""
         return self._ask("GET", f"/jobs/{job_id}/timeline{query}", schemas.Timeline).events
 
+    def steps(self, job_id: int, module: str) -> schemas.Steps:
+        """Return what a module, by its name without the category, recorded; raise `Refused`."""
+        return self._ask("GET", _address(job_id, "modules", module), schemas.Steps)
+
     def read(self, job_id: int, *path: str) -> Iterator[bytes]:
         """Yield a picture or a text of a job in pieces; raise `Refused`, `Unreachable`."""
-        address = "/".join(quote(part, safe="") for part in path)
         with self._connected() as connection:
-            answer = self._send(connection, "GET", f"/jobs/{job_id}/{address}", None, {})
+            answer = self._send(connection, "GET", _address(job_id, *path), None, {})
             while piece := answer.read(PIECE):
                 yield piece
             # http.client itself says so only where an answer is read in one go.
@@ -205,6 +208,10 @@ class Client:
             if not line:
                 return
             yield line
+
+
+def _address(job_id: int, *path: str) -> str:
+    return "/".join((f"/jobs/{job_id}", *(quote(part, safe="") for part in path)))
 
 
 def _decode(text: bytes, kind: type[Type]) -> Type:

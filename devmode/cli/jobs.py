@@ -7,12 +7,12 @@ from click.shell_completion import CompletionItem
 
 from devmode.cli.access import access_from
 from devmode.cli.client import Client
-from devmode.cli.exits import JOB_NOT_FOUND, Failure, Refused
+from devmode.cli.exits import FAILED, JOB_NOT_FOUND, Failure, Refused
 from devmode.cli.modules import full_name, has_result
 from devmode.cli.words import plain
 from devmode.digits import number_of
 from devmode.errors import JobNotFound
-from devmode.schemas import Job
+from devmode.schemas import Job, Module
 
 OPENQA = "openqa:"
 COMPLETED_WITHIN_S = 1.0
@@ -46,6 +46,12 @@ def find(server: Client, text: str) -> Job:
         raise Failure(f"There is no job {plain(text)}. See: devmode jobs", JOB_NOT_FOUND)
     numbers = ", ".join(str(job.id) for job in chosen)
     raise Failure(f"Several jobs are meant by {plain(text)}: {numbers}.", JOB_NOT_FOUND)
+
+
+def no_such_module(job: Job, text: str) -> Failure:
+    """Return what to tell of a module that is not in the schedule of a job."""
+    told = f"This job has no test module “{plain(text)}”. See: devmode status {job.id}"
+    return Failure(told, FAILED)
 
 
 def _is_meant(job: Job, text: str) -> bool:
@@ -91,15 +97,31 @@ class ModuleName(click.ParamType[str]):
         ]
 
 
+class RecordedModule(click.ParamType[str]):
+    """A module as people name it; the shell completes it with those that have a result."""
+
+    name = "module"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        names = (full_name(module) for module in _modules(ctx) if has_result(module))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def modules_to_come(ctx: click.Context) -> list[str]:
     """Return the full names of the modules without a result, for a line that is being typed."""
+    return [full_name(module) for module in _modules(ctx) if not has_result(module)]
+
+
+def _modules(ctx: click.Context) -> tuple[Module, ...]:
     # An option that has no value yet leaves the job where click has read it.
     job = ctx.params.get("job") or "".join(ctx.args[:1])
     try:
-        found = find(client().within(COMPLETED_WITHIN_S), job)
+        return find(client().within(COMPLETED_WITHIN_S), job).modules
     except click.ClickException:
-        return []
-    return [full_name(module) for module in found.modules if not has_result(module)]
+        return ()
 
 
 job_argument = click.argument("job", type=JobName())

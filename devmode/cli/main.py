@@ -26,6 +26,8 @@ COMMANDS = {
     "screen": "recorded:screen",
     "log": "recorded:log",
     "timeline": "recorded:timeline",
+    "steps": "recorded:steps",
+    "result": "recorded:result",
     "control": "steering:control",
     "release": "steering:release",
     "ask": "steering:ask",

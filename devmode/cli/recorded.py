@@ -1,6 +1,7 @@
-"""The commands that show what there is of a job beside its state: screen, texts, timeline."""
+"""The commands that show what there is of a job beside its state: screen, texts, events, steps."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
@@ -8,16 +9,17 @@ import click
 
 from devmode import schemas
 from devmode.cli import words
-from devmode.cli.jobs import client, find, job_argument, json_option
+from devmode.cli.jobs import RecordedModule, client, find, job_argument, json_option, no_such_module
+from devmode.cli.modules import named
 from devmode.cli.showing import print_json, print_pieces
 
 LOG = "log"
 SERIAL = "serial0"
+PICTURE = ".png"
 
 file_argument = click.argument(
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    metavar="[FILE.png]",
     required=False,
 )
 
@@ -38,11 +40,7 @@ def screen(job: str, file: Path | None) -> None:
     """
     _keep_off_terminals(file)
     server = client()
-    picture = b"".join(server.read(find(server, job).id, "screen"))
-    if file is None:
-        print_pieces([picture])
-    else:
-        file.write_bytes(picture)
+    _put(server.read(find(server, job).id, "screen"), file)
 
 
 @click.command()
@@ -89,6 +87,61 @@ def timeline(job: str, only: str | None, *, as_json: bool) -> None:
             print_json(event)
         else:
             click.echo(words.event(event))
+
+
+@click.command()
+@job_argument
+@click.argument("module", type=RecordedModule())
+@json_option
+def steps(job: str, module: str, *, as_json: bool) -> None:
+    """Show what a module recorded: a line for each screenshot, screen check and text.
+
+    Below a check that failed stand the needles that did not match. “devmode result” fetches the
+    files that the lines end with.
+
+    \b
+    Examples:
+      devmode steps 17 console-shutdown
+      devmode steps 17 shutdown --json | jq '.steps[] | select(.result == "fail")'
+    """
+    server = client()
+    found = find(server, job)
+    meant = named(found, module)
+    if not meant:
+        raise no_such_module(found, module)
+    told = server.steps(found.id, meant[0].name)
+    if as_json:
+        print_json(told)
+        return
+    if not told.steps:
+        click.echo("The module has not told any steps yet.", err=True)
+    for step in told.steps:
+        click.echo(words.step(step))
+
+
+@click.command()
+@job_argument
+@click.argument("name")
+@file_argument
+def result(job: str, name: str, file: Path | None) -> None:
+    """Save a file NAME that a step recorded, or print it.
+
+    \b
+    Examples:
+      devmode result 17 shutdown-3.png failed.png
+      devmode result 17 shutdown-4.txt
+    """
+    if name.endswith(PICTURE):
+        _keep_off_terminals(file)
+    server = client()
+    _put(server.read(find(server, job).id, "results", name), file)
+
+
+def _put(pieces: Iterable[bytes], file: Path | None) -> None:
+    if file is None:
+        print_pieces(pieces)
+    else:
+        file.write_bytes(b"".join(pieces))
 
 
 def _keep_off_terminals(file: Path | None) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import click
 from click.shell_completion import CompletionItem
 
-from devmode.cli.exits import FAILED, JOB_ENDED, Failure
-from devmode.cli.jobs import modules_to_come
+from devmode.cli.exits import JOB_ENDED, Failure
+from devmode.cli.jobs import modules_to_come, no_such_module
 from devmode.cli.modules import full_name, has_result, named
 from devmode.cli.words import plain
 from devmode.schemas import Job
@@ -55,8 +55,7 @@ def _is_in(job: Job, module: str) -> bool:
     if not job.modules:
         return False
     if not meant:
-        told = f"This job has no test module “{plain(module)}”. See: devmode status {job.id}"
-        raise Failure(told, FAILED)
+        raise no_such_module(job, module)
     if all(map(has_result, meant)):
         last = meant[-1]
         raise Failure(f"The module {plain(full_name(last))} is over: {last.result}", JOB_ENDED)

@@ -8,7 +8,7 @@ import re
 import click
 
 from devmode.cli.modules import full_name, has_result
-from devmode.schemas import Event, Finding, Job
+from devmode.schemas import Event, Finding, Job, Step
 
 _COLOURS = {
     "running": "green",
@@ -95,6 +95,16 @@ def event(told: Event) -> str:
     who = f"{plain(told.who)}: " if told.who else ""
     kind = plain(told.kind.replace("_", " "))
     return f"{told.at:%Y-%m-%d %H:%M:%S} UTC  {kind:15}  {who}{plain(told.text)}"
+
+
+def step(told: Step) -> str:
+    """Return a step of a module, and below it the needles where none of them matched."""
+    result = click.style(f"{plain(told.result):5}", fg="red" if told.result == "fail" else None)
+    files = [plain(file) for file in (told.screenshot, told.text) if file]
+    line = "  ".join([result, plain(told.caption), *files])
+    missed = () if told.matched else told.candidates
+    needles = [f"no match: {plain(needle.name)}, {needle.similarity} %" for needle in missed]
+    return "\n       ".join([line, *needles])
 
 
 def _openqa(job: Job) -> str:

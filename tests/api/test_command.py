@@ -299,6 +299,20 @@ def test_the_timeline_is_told_as_the_api_tells_it(
     assert "robot: Took control" in terminal.does("timeline", controlled_job.id)
 
 
+def test_the_files_of_steps_are_fetched_by_the_names_that_stand_there(
+    recorded_job: Watched, terminal: Terminal, tmp_path: Path
+) -> None:
+    steps = terminal.does("steps", recorded_job.id, "command_line").splitlines()
+    files = [step.split()[-1] for step in steps]
+    picture = next(file for file in files if file.endswith(".png"))
+    text = next(file for file in files if file.endswith(".txt"))
+    file = tmp_path / "step.png"
+    assert terminal.does("result", recorded_job.id, picture, file) == ""
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert terminal.does("result", recorded_job.id, text)
+    assert terminal.fails("result", recorded_job.id, "vars.json")[0] == exits.FAILED
+
+
 def test_what_is_running_is_completed(shared_job: Watched, terminal: Terminal) -> None:
     assert "_devmode_completion" in terminal.does("completion", "bash")
     terminal.environment |= {

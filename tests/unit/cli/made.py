@@ -60,6 +60,12 @@ def event(kind: str, text: str, who: str | None = None) -> schemas.Event:
     return schemas.Event(at=NOW, who=who, kind=kind, group="people", text=text)
 
 
+def step(caption: str, result: str = "ok", **changes: Any) -> schemas.Step:
+    nothing: dict[str, Any] = {"screenshot": None, "text": None, "matched": None}
+    nothing |= {"tags": (), "candidates": (), "drawn": ()}
+    return schemas.Step(caption=caption, result=result, **nothing | changes)
+
+
 def in_module(module: str | None, **results: str) -> schemas.Job:
     """A job whose schedule has modules of one category, by their names."""
     modules = tuple(

@@ -60,6 +60,11 @@ def test_what_to_wait_for_is_a_state_or_a_module_that_is_still_to_come() -> None
     assert offered("wait", "17", "--until", "=", "mod") == modules
 
 
+def test_what_recorded_steps_is_a_module_that_has_a_result() -> None:
+    assert offered("steps", "17", "") == ["console-a"]
+    assert offered("steps", "17", "console-b") == []
+
+
 @pytest.mark.parametrize("option", [["--until"], ["--until", "="]])
 def test_bash_is_told_what_comes_after_the_equals_sign(option: list[str]) -> None:
     modules = ["console-b", "console-c", "console-d"]
