@@ -229,6 +229,12 @@ class Examination(Struct, kw_only=True, frozen=True):
     findings: tuple[Finding, ...]
 
 
+class Texts(Struct, kw_only=True, frozen=True):
+    """The names of the texts of a job, the log first; the first two may still be to come."""
+
+    names: tuple[str, ...]
+
+
 Group = Literal["modules", "pauses", "settings", "people", "connection"]
 """What the events of a timeline are about."""
 

@@ -94,6 +94,10 @@ class Client:
         """Have the way to a job's command server examined; raise `Refused`."""
         return self._ask("GET", f"/jobs/{job_id}/doctor", schemas.Examination)
 
+    def texts(self, job_id: int) -> tuple[str, ...]:
+        """Return the names of the texts of a job; raise `Refused`."""
+        return self._ask("GET", _address(job_id, "texts"), schemas.Texts).names
+
     def timeline(self, job_id: int, only: str | None) -> tuple[schemas.Event, ...]:
         """Return what happened in a job, or what of it is about `only`; raise `Refused`."""
         query = f"?only={only}" if only else ""

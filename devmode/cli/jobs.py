@@ -110,18 +110,39 @@ class RecordedModule(click.ParamType[str]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class TextName(click.ParamType[str]):
+    """A text; the shell completes it with those that the job has."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        try:
+            server = client().within(COMPLETED_WITHIN_S)
+            names = server.texts(find(server, _job_of(ctx)).id)
+        except click.ClickException:
+            return []
+        return [CompletionItem(plain(name)) for name in names if name.startswith(incomplete)]
+
+
 def modules_to_come(ctx: click.Context) -> list[str]:
     """Return the full names of the modules without a result, for a line that is being typed."""
     return [full_name(module) for module in _modules(ctx) if not has_result(module)]
 
 
 def _modules(ctx: click.Context) -> tuple[Module, ...]:
-    # An option that has no value yet leaves the job where click has read it.
-    job = ctx.params.get("job") or "".join(ctx.args[:1])
     try:
-        return find(client().within(COMPLETED_WITHIN_S), job).modules
+        return find(client().within(COMPLETED_WITHIN_S), _job_of(ctx)).modules
     except click.ClickException:
         return ()
+
+
+def _job_of(ctx: click.Context) -> str:
+    """Return how the job is named in a line that is being typed."""
+    # An option that has no value yet leaves the job where click has read it.
+    return ctx.params.get("job") or "".join(ctx.args[:1])
 
 
 job_argument = click.argument("job", type=JobName())

@@ -9,7 +9,15 @@ import click
 
 from devmode import schemas
 from devmode.cli import words
-from devmode.cli.jobs import RecordedModule, client, find, job_argument, json_option, no_such_module
+from devmode.cli.jobs import (
+    RecordedModule,
+    TextName,
+    client,
+    find,
+    job_argument,
+    json_option,
+    no_such_module,
+)
 from devmode.cli.modules import named
 from devmode.cli.showing import print_json, print_pieces
 
@@ -46,7 +54,7 @@ def screen(job: str, file: Path | None) -> None:
 @click.command()
 @job_argument
 @click.option("--serial", is_flag=True, help="The serial output, serial0.")
-@click.option("--text", metavar="NAME", help="Another one that the job has: virtio_console, say.")
+@click.option("--text", type=TextName(), metavar="NAME", help="Another one that the job has.")
 def log(job: str, *, serial: bool, text: str | None) -> None:
     """Print the whole log of a job, or another of its texts.
 

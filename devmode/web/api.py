@@ -114,10 +114,17 @@ def screen(job_id: int) -> Response:
     return response
 
 
+@blueprint.get("/jobs/<int:job_id>/texts")
+@operation(Operation(schemas.Texts, refusals=(errors.JobNotFound,)))
+def texts(job_id: int) -> schemas.Texts:
+    """List the texts of a job: its log, and what the SUT wrote to serial lines."""
+    return schemas.Texts(names=tuple(devmode().texts.names(job_id)))
+
+
 @blueprint.get("/jobs/<int:job_id>/texts/<name>")
 @operation(Operation(None, media_types=(TEXT,), refusals=READ))
 def text(job_id: int, name: str) -> Response:
-    """Give a whole text: `log`, `serial0`, or another `virtio_console…` that the job has.
+    """Give a whole text by its name.
 
     The job token is masked, and what the test typed for all but the owner and administrators.
     """

@@ -37,7 +37,9 @@ def test_where_there_is_no_picture_yet_that_is_told(shared_job: Watched, program
 
 
 def test_a_text_is_told_whole(recorded_job: Watched, program: Program) -> None:
-    for name, file in (("log", "autoinst-log.txt"), ("serial0", "serial0")):
+    files = {"log": "autoinst-log.txt", "serial0": "serial0"}
+    assert program.get(f"/jobs/{recorded_job.id}/texts") == {"names": list(files)}
+    for name, file in files.items():
         answer = program.ask("GET", f"/jobs/{recorded_job.id}/texts/{name}")
         assert (answer.status_code, answer.mimetype) == (200, "text/plain")
         assert "Content-Disposition" not in answer.headers
@@ -135,7 +137,7 @@ def test_no_other_file_is_a_result(recorded_job: Watched, program: Program, name
 
 
 @pytest.mark.parametrize(
-    "what", ["screen", "texts/log", "timeline", "modules/a", "results/a-1.png"]
+    "what", ["screen", "texts", "texts/log", "timeline", "modules/a", "results/a-1.png"]
 )
 def test_of_a_job_that_is_not_there_nothing_is_seen(program: Program, what: str) -> None:
     refused = program.ask("GET", f"/jobs/{UNKNOWN_JOB}/{what}")

@@ -21,6 +21,9 @@ class Found:
     def job(self, _number: int) -> schemas.Job:
         return JOB
 
+    def texts(self, _number: int) -> tuple[str, ...]:
+        return ("log", "serial0", "virtio_console")
+
     def jobs(self) -> tuple[schemas.Job, ...]:
         return (JOB,)
 
@@ -63,6 +66,13 @@ def test_what_to_wait_for_is_a_state_or_a_module_that_is_still_to_come() -> None
 def test_what_recorded_steps_is_a_module_that_has_a_result() -> None:
     assert offered("steps", "17", "") == ["console-a"]
     assert offered("steps", "17", "console-b") == []
+
+
+def test_what_to_print_is_a_text_that_the_job_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered("log", "17", "--text", "") == ["log", "serial0", "virtio_console"]
+    assert offered("log", "17", "--text", "vir") == ["virtio_console"]
+    monkeypatch.setattr(jobs, "client", Away)
+    assert offered("log", "17", "--text", "") == []
 
 
 @pytest.mark.parametrize("option", [["--until"], ["--until", "="]])
