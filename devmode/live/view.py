@@ -56,13 +56,17 @@ class Headline:
 
 @dataclass(frozen=True)
 class Action:
-    """A button that works now."""
+    """A button."""
 
     name: str
     label: str
     help: str
     endpoint: str
     primary: bool = False
+    enabled: bool = True
+    """One that does not work now keeps its place: who presses it again and again hits no other."""
+    apart: bool = False
+    """Whether it decides how a check or a failure ends: it stands where no other button does."""
     query: dict[str, str] = field(default_factory=dict)
 
 
@@ -202,7 +206,7 @@ class LiveView(Struct, frozen=True, dict=True):
         )
 
     def actions(self, audience: Audience) -> list[Action]:
-        """The buttons that work now for this audience, the likeliest first."""
+        """The buttons about the test for this audience, the likeliest first."""
         if audience is not Audience.OWNER or not self.can_steer:
             return []
         if self.execution.pause is None:
@@ -210,15 +214,16 @@ class LiveView(Struct, frozen=True, dict=True):
         return list(self._while_paused(self.execution.pause.kind))
 
     def _while_running(self) -> Iterable[Action]:
-        if self.execution.supports_pausing:
-            yield Action(
-                "pause", "Pause now", "Holds the test before its next command."
-                " A screen check in progress goes on meanwhile.", "steering.pause", primary=True,
-            )  # fmt: skip
+        yield Action(
+            "pause", "Pause now", "Holds the test before its next command."
+            " A screen check in progress goes on meanwhile.", "steering.pause", primary=True,
+            enabled=self.execution.supports_pausing,
+        )  # fmt: skip
+        yield _step(enabled=False)
         if self.execution.tags is not None:
             yield Action(
                 "skip-timeout", "Skip timeout", "The screen check in progress times out at once.",
-                "steering.skip_timeout",
+                "steering.skip_timeout", apart=True,
             )  # fmt: skip
 
     def _while_paused(self, kind: PauseKind) -> Iterable[Action]:
@@ -229,20 +234,17 @@ class LiveView(Struct, frozen=True, dict=True):
             PauseKind.FAILED_FUNCTION: "The failure takes its course.",
         }.get(kind, "The test goes on. “Pause on next command” is switched off.")
         yield Action("resume", "Resume", resume, "steering.resume", primary=True)
+        yield _step(enabled=True)
         if failed:
             yield Action(
                 "ignore-failure", "Ignore failure and resume", "The test goes on as if it had not"
-                " failed.", "steering.resume", query={"ignore_failure": "1"},
+                " failed.", "steering.resume", apart=True, query={"ignore_failure": "1"},
             )  # fmt: skip
         if kind is PauseKind.MISMATCH:
             yield Action(
                 "give-up", "Give up the check", "The screen check fails now,"
-                " instead of being tried again.", "steering.give_up",
+                " instead of being tried again.", "steering.give_up", apart=True,
             )  # fmt: skip
-        yield Action(
-            "step", "Step", "Executes the next command and pauses before the one after it.",
-            "steering.step",
-        )  # fmt: skip
 
     def session_actions(self, audience: Audience) -> list[Action]:
         """The buttons about who controls the job."""
@@ -443,6 +445,13 @@ class LiveView(Struct, frozen=True, dict=True):
         """The page's title."""
         mark = {"paused": "‖ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
         return f"{mark}{self.job.name} · devmode"
+
+
+def _step(*, enabled: bool) -> Action:
+    return Action(
+        "step", "Step", "Executes the next command of a paused test and pauses before the one after"
+        " it.", "steering.step", enabled=enabled,
+    )  # fmt: skip
 
 
 _PAUSES = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -17,12 +18,19 @@ HEIGHTS = {360: 760, 1400: 900, 2560: 1440}
 """Of a phone, a window and a wall, by their widths."""
 LOOKS = (("light", 2560), ("light", 1400), ("light", 360), ("dark", 360))
 LOOKS_OF_AXE = (("light", 1400), ("dark", 360))
-WIDTHS = (360, 411, 412, 539, 540, 959, 960, 1239, 1240, 1319, 1320, 2560)
+WIDTHS = (360, 389, 390, 411, 412, 539, 540, 959, 960, 1159, 1160, 1239, 1240, 1319, 1320, 2560)
 PLACES = """[".screen", ".schedule", ".texts"].map(
     (part) => Math.round(document.querySelector(part).getBoundingClientRect().top + scrollY)
 )"""
-ACTIONS = {"running": 2, "mismatch": 3}
-"""How many buttons there are for the test itself."""
+BOXES = """(() => {
+    const { x, y } = document.querySelector("#region-actions").getBoundingClientRect();
+    const actions = [...document.querySelectorAll("#region-actions [data-action]")];
+    return Object.fromEntries(actions.map((action) => {
+        const { left, right, top, bottom } = action.getBoundingClientRect();
+        return [action.dataset.action, [left - x, right - x, top - y, bottom - y].map(Math.round)];
+    }));
+})()"""
+"""Of what can be pressed, seen from their corner: the names of the jobs differ in length."""
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 OPTIONS = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
 SCHEDULES = {
@@ -124,14 +132,48 @@ def test_what_is_below_stays_where_it_is_when_a_test_pauses_on_a_mismatch(person
     """Of two jobs in these states, each part stands at the same height, however wide the page."""
     heights = {}
     for state, name in (("running", "olivia"), ("mismatch", "oscar")):
-        owner = person(name)
-        open_job(owner, state)
-        take_control(owner)
-        expect(owner.locator("#region-actions button")).to_have_count(ACTIONS[state])
-        heights[state] = {width: heights_at(owner, width) for width in WIDTHS}
-        owner.click("[data-action=release-stay]")
-        expect(owner.locator("#region-session")).to_contain_text("Nobody controls")
+        with controlled(person(name), state) as owner:
+            heights[state] = {width: heights_at(owner, width) for width in WIDTHS}
     assert heights["running"] == heights["mismatch"]
+
+
+def test_who_presses_step_again_and_again_presses_nothing_else(person: Person) -> None:
+    """While a screen check runs it keeps its place, and what fails a module is nowhere near."""
+    boxes = {}
+    for state, name in (("running", "olivia"), ("paused", "oscar"), ("mismatch", "otto")):
+        with controlled(person(name), state) as owner:
+            works = state != "running"
+            expect(owner.get_by_role("button", name="Step")).to_be_enabled(enabled=works)
+            boxes[state] = {width: boxes_at(owner, width) for width in WIDTHS}
+    for width in WIDTHS:
+        running, paused, mismatch = (boxes[state][width] for state in boxes)
+        assert running["step"] == paused["step"] == mismatch["step"], width
+        assert running["pause"] == paused["resume"] == mismatch["resume"], width
+        met = [name for name, box in mismatch.items() if meet(box, running["skip-timeout"])]
+        assert not met, f"Skip timeout stands where {met} stood at {width} px"
+
+
+@contextmanager
+def controlled(owner: Page, state: str) -> Iterator[Page]:
+    """Control a job for a while, without changing its state."""
+    open_job(owner, state)
+    take_control(owner)
+    expect(owner.locator("#region-actions [data-action=step]")).to_be_visible()
+    yield owner
+    owner.click("[data-action=release-stay]")
+    expect(owner.locator("#region-session")).to_contain_text("Nobody controls")
+
+
+def boxes_at(page: Page, width: int) -> dict[str, list[float]]:
+    page.wait_for_load_state()
+    page.set_viewport_size({"width": width, "height": 900})
+    boxes: dict[str, list[float]] = page.evaluate(BOXES)
+    return boxes
+
+
+def meet(one: list[float], other: list[float]) -> bool:
+    (left, right, top, bottom), (left2, right2, top2, bottom2) = one, other
+    return left < right2 and left2 < right and top < bottom2 and top2 < bottom
 
 
 def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:

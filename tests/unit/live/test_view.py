@@ -86,3 +86,40 @@ def test_a_session_that_is_only_reserved_controls_nothing_yet() -> None:
     assert view.control is None
     opened = replace(reserved, open=True)
     assert structs.replace(view, session=opened).control == opened
+
+
+def buttons(view: LiveView) -> list[tuple[str, bool]]:
+    """Their names, in order, and whether they work."""
+    return [(action.name, action.enabled) for action in view.actions(Audience.OWNER)]
+
+
+def running_view(**execution: object) -> LiveView:
+    running = ExecutionState(known=True, module="boot-grub", supports_pausing=True)
+    running = structs.replace(running, **execution)
+    return structs.replace(view_of(MISMATCH), execution=running)
+
+
+@pytest.mark.parametrize("reason", [MISMATCH, "test died: x", "olivia paused it"])
+def test_step_is_the_second_button_of_every_pause(reason: str) -> None:
+    assert buttons(view_of(reason))[:2] == [("resume", True), ("step", True)]
+
+
+def test_step_keeps_its_place_without_working_while_the_test_runs() -> None:
+    assert buttons(running_view()) == [("pause", True), ("step", False)]
+    checking = running_view(tags=("menu",))
+    assert buttons(checking) == [("pause", True), ("step", False), ("skip-timeout", True)]
+    assert buttons(running_view(supports_pausing=False)) == [("pause", False), ("step", False)]
+
+
+@pytest.mark.parametrize(
+    ("view", "names"),
+    [
+        (view_of(MISMATCH), {"give-up"}),
+        (view_of("test died: x"), {"ignore-failure"}),
+        (running_view(tags=("menu",)), {"skip-timeout"}),
+    ],
+)
+def test_what_decides_how_a_check_or_a_failure_ends_stands_apart(
+    view: LiveView, names: set[str]
+) -> None:
+    assert {action.name for action in view.actions(Audience.OWNER) if action.apart} == names
