@@ -260,6 +260,9 @@ class LiveView(Struct, frozen=True, dict=True):
                     primary=True,
                 )
             ]
+        if self.control is None:
+            # Who takes it just now is no owner yet, and would be told to ask themselves.
+            return []
         if audience is Audience.OWNER:
             return list(self._for_the_owner(self.session))
         return list(self._for_others(self.session, audience))

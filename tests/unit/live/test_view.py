@@ -20,6 +20,10 @@ JOB = Job(
     address=Address("127.0.0.1", 20013, JobToken("token")),
 )  # fmt: skip
 
+RESERVED = Session(
+    "olivia", datetime(2026, 1, 1, tzinfo=UTC), 0, open=False, requested_by=None, away=False
+)
+
 
 def view_of(reason: str, module: str | None = "boot-grub") -> LiveView:
     execution = ExecutionState(known=True, module=module, pause=Pause(reason), turn=1)
@@ -79,13 +83,18 @@ def test_only_a_mismatch_has_the_needles_loaded_anew() -> None:
 
 
 def test_a_session_that_is_only_reserved_controls_nothing_yet() -> None:
-    reserved = Session(
-        "olivia", datetime(2026, 1, 1, tzinfo=UTC), 0, open=False, requested_by=None, away=False
-    )
-    view = structs.replace(view_of("olivia paused it"), session=reserved)
+    view = structs.replace(view_of("olivia paused it"), session=RESERVED)
     assert view.control is None
-    opened = replace(reserved, open=True)
+    opened = replace(RESERVED, open=True)
     assert structs.replace(view, session=opened).control == opened
+
+
+@pytest.mark.parametrize("audience", [Audience.OPERATOR, Audience.ADMINISTRATOR])
+def test_nobody_is_told_to_ask_for_control_that_is_only_being_taken(audience: Audience) -> None:
+    view = structs.replace(view_of("olivia paused it"), session=RESERVED)
+    assert view.session_actions(audience) == []
+    opened = structs.replace(view, session=replace(RESERVED, open=True))
+    assert "request" in [action.name for action in opened.session_actions(audience)]
 
 
 def buttons(view: LiveView) -> list[tuple[str, bool]]:
