@@ -96,4 +96,4 @@ class Drafts:
 def _module_of(view: LiveView) -> str:
     """Return the short name of the module that runs, nothing if that is not known."""
     names = {module.full_name: module.name for module in view.job.modules}
-    return names.get(view.current_module or "", "")
+    return names.get(view.scheduled_module or "", "")

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from devmode.jobs.job import Module
 
+HOOK = " (post fail hook)"
+"""What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""
 FEW = 4
 """So many rows that changed are told one by one, or as many as one of so many."""
 
@@ -30,7 +32,7 @@ class Schedule(NamedTuple):
 
     modules: tuple[Module, ...]
     current: str | None
-    """Full name of the module that runs."""
+    """Full name of the module that runs, itself or its post-fail hook."""
     pause_at: object
     is_paused: bool
     is_editable: bool
@@ -101,6 +103,11 @@ def first_ahead(modules: tuple[Module, ...], current: str | None) -> int:
     """Return the place of the first module that still comes after the one of this full name."""
     names = full_names(modules)
     return names.index(current) + 1 if current in names else 0
+
+
+def module_of(name: str | None) -> str | None:
+    """Return the full name of the module that os-autoinst is in, in its post-fail hook too."""
+    return name and name.removesuffix(HOOK)
 
 
 def full_names(modules: tuple[Module, ...]) -> list[str]:

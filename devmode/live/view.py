@@ -16,7 +16,7 @@ from msgspec import Struct
 from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import Job, JobState, Module
-from devmode.live.schedule import Schedule, first_ahead
+from devmode.live.schedule import Schedule, first_ahead, module_of
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.live.timeline import TimelineEntry, entries, moment
 from devmode.sessions.actions import shown_setting
@@ -191,8 +191,13 @@ class LiveView(Struct, frozen=True, dict=True):
 
     @property
     def current_module(self) -> str | None:
-        """Full name of the test module that runs."""
+        """Full name of the test module that runs, as os-autoinst tells it."""
         return self.execution.module or (None if self.execution.known else self.job.current_module)
+
+    @property
+    def scheduled_module(self) -> str | None:
+        """Full name of the test module that runs, as the schedule has it."""
+        return module_of(self.current_module)
 
     @property
     def can_steer(self) -> bool:
@@ -308,7 +313,7 @@ class LiveView(Struct, frozen=True, dict=True):
         """The schedule as this audience sees it."""
         return Schedule(
             self.job.modules,
-            self.current_module,
+            self.scheduled_module,
             self.execution.pause_at,
             self.is_paused,
             self.settings_editable(audience),
@@ -352,7 +357,7 @@ class LiveView(Struct, frozen=True, dict=True):
 
     @property
     def _ahead(self) -> tuple[Module, ...]:
-        return self.job.modules[first_ahead(self.job.modules, self.current_module) :]
+        return self.job.modules[first_ahead(self.job.modules, self.scheduled_module) :]
 
     def _module_options(self, audience: Audience) -> tuple[OptionGroup, ...]:
         """Modules that still come, by category, and the one that is set even if it has passed.

@@ -42,7 +42,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.execution.known,
         view.execution.supports_pausing,
         view.execution.settings,
-        view.settings_editable(audience) and (view.current_module, view.job.modules),
+        view.settings_editable(audience) and (view.scheduled_module, view.job.modules),
     ),
     "release": lambda view, audience: (
         view.job.state,

@@ -10,7 +10,7 @@ from msgspec import structs
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Pause
 from devmode.commandserver.link import LinkState
-from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.job import NOWHERE, Job, JobState, Module
 from devmode.live.screenview import ScreenFacts
 from devmode.live.view import Audience, LiveView, Session
 
@@ -95,6 +95,17 @@ def test_nobody_is_told_to_ask_for_control_that_is_only_being_taken(audience: Au
     assert view.session_actions(audience) == []
     opened = structs.replace(view, session=replace(RESERVED, open=True))
     assert "request" in [action.name for action in opened.session_actions(audience)]
+
+
+def test_in_its_post_fail_hook_a_module_keeps_its_place_in_the_schedule() -> None:
+    modules = (Module("grub", "boot", "fail"), Module("prompt", "shell", ""))
+    hook = view_of("olivia paused it", module="boot-grub (post fail hook)")
+    view = structs.replace(hook, job=replace(JOB, modules=modules))
+    rows = view.schedule(Audience.OWNER).rows
+    assert [(row.is_current, row.is_offered) for row in rows] == [(True, False), (False, True)]
+    offered = view.settings(Audience.OWNER).pause_at.options
+    assert [group for group, _ in offered] == ["", "shell"]
+    assert view.headline.title == "Paused in boot-grub (post fail hook)"
 
 
 def buttons(view: LiveView) -> list[tuple[str, bool]]:
