@@ -70,6 +70,11 @@ class Pause(Struct, frozen=True):
                 return kind
         return PauseKind.OTHER
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing of the test goes on; by hand it is paused while a screen check does."""
+        return self.postponed is not None or self.kind is not PauseKind.OTHER
+
 
 class ExecutionState(Struct, frozen=True, kw_only=True):
     """The state of one job's execution, as far as the command server told it."""
@@ -149,7 +154,7 @@ class ExecutionState(Struct, frozen=True, kw_only=True):
             return {}
         same = (pause is None) == (self.pause is None)
         changes: dict[str, Any] = {"pause": pause, "turn": self.turn if same else self.turn + 1}
-        if pause is not None:
+        if pause is not None and pause.stands_still:
             changes["tags"] = None
         return changes
 

@@ -175,7 +175,10 @@ class LiveView(Struct, frozen=True, dict=True):
         if kind is PauseKind.MODULE and self.current_module:
             return Headline("paused", f"Paused at module {self.current_module}", reason)
         place = f" in {self.current_module}" if self.current_module else ""
-        return Headline("paused", f"Paused{_PAUSES.get(kind, '')}{place}", reason.strip())
+        told = reason.strip()
+        if self.execution.tags is not None:
+            told += f"\nThe check of {', '.join(self.execution.tags)} goes on, and can still fail."
+        return Headline("paused", f"Paused{_PAUSES.get(kind, '')}{place}", told)
 
     @property
     def _running_title(self) -> str:

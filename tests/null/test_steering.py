@@ -81,6 +81,23 @@ def test_pause_now_holds_a_running_test_before_its_next_command(
     job.wait_for(lambda view: not view.execution.pause, "the resumption")
 
 
+def test_a_screen_check_goes_on_after_pause_now_and_what_it_ends_in_is_held(
+    null: StartWatched, owner: Person
+) -> None:
+    job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=3)
+    owner.does(job, "resume")
+    checked = ("needle-to-be-made",)
+    job.wait_for(lambda view: view.execution.tags == checked, "the screen check")
+    owner.does(job, "pause")
+    view = job.wait_for_pause(after_turn=2)
+    assert "The check of needle-to-be-made goes on" in view.headline.detail
+    assert owner.click(job, "skip-timeout").status == 409
+    view = job.wait_for(lambda view: view.execution.tags is None, "the end of the check")
+    assert view.is_paused
+    assert view.headline.detail == "paused by the developer"
+    owner.does(job, "session/release", then="continue")
+
+
 def test_five_steps_execute_five_commands_one_by_one(null: StartWatched, owner: Person) -> None:
     job = paused_job(null, owner, "shell/small_steps")
     to_the_typing(owner, job)

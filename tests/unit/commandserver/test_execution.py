@@ -113,8 +113,18 @@ def test_a_screen_check_lasts_until_the_next_command() -> None:
     state = after(check)
     assert (state.tags, state.api_detail) == (("a", "b"), "match=a,b")
     assert after(check, {"current_api_function": "send_key"}).tags is None
-    assert after(check, {"paused": 1, "reason": "r"}).tags is None
+    assert after(check, {"paused": 1, "reason": "test died: x"}).tags is None
     assert after(check, {"set_current_test": None, "current_test_full_name": None}).tags is None
+
+
+def test_a_screen_check_goes_on_when_the_test_is_paused_by_hand() -> None:
+    check = {"check_screen": {"mustmatch": "a"}, "current_api_function": "assert_screen"}
+    by_hand = {"paused": 1, "reason": "r"}
+    assert after(check, by_hand).tags == ("a",)
+    status = STATUS | {"test_execution_paused": "r", "tags": ["a"]}
+    assert after(status).tags == ("a",)
+    held = {"paused": {"cmd": "backend_send_key"}, "reason": "r"}
+    assert after(check, by_hand, held).tags is None
 
 
 def test_commands_are_counted_but_a_status_is_none() -> None:

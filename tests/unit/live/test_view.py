@@ -49,6 +49,13 @@ def test_a_pause_is_told_in_words_and_with_its_place(reason: str, title: str) ->
     assert (headline.title, headline.detail) == (title, reason)
 
 
+def test_a_screen_check_that_goes_on_during_a_pause_is_told() -> None:
+    view = view_of("olivia paused it")
+    checking = structs.replace(view.execution, tags=("menu", "prompt"))
+    told = structs.replace(view, execution=checking).headline.detail
+    assert told == "olivia paused it\nThe check of menu, prompt goes on, and can still fail."
+
+
 def test_a_pause_before_the_first_module_has_no_place() -> None:
     assert view_of("olivia paused it", module=None).headline.title == "Paused"
 
