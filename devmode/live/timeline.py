@@ -19,7 +19,7 @@ class Group:
 
 GROUPS: Final = (
     Group("modules", "Modules", frozenset({"module"})),
-    Group("pauses", "Pauses", frozenset({"paused", "resumed"})),
+    Group("pauses", "Pauses", frozenset({"paused", "resumed", "skipped", "gave_up"})),
     Group("settings", "Settings", frozenset({"setting"})),
     Group(
         "people",

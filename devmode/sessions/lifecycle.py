@@ -52,6 +52,11 @@ from devmode.sessions.events import (
 
 LETTING_GO = {"release": "Let go (continue).", "leave": "Let go (stay)."}
 """The actions that end a session, as the timeline has them."""
+DECISIONS = {
+    "skip_timeout": ("skipped", "Let the screen check time out."),
+    "give_up": ("gave_up", "Let the screen check fail."),
+}
+"""The actions that may fail a module, as the timeline has them: what is heard names nobody."""
 _SPOKEN = {None: "not known", "": "off", "0": "off", "1": "on"}
 
 
@@ -249,7 +254,8 @@ class Lifecycle:
                 command = self._conversation.throw(StateChanged(refusal))
         except StopIteration as end:
             self._request = self._conversation = None
-            return [*self._let_go(request), Settle(request, str(end.value))]
+            told = [*_decided(request, self.state), *self._let_go(request)]
+            return [*told, Settle(request, str(end.value))]
         except DevmodeError as failure:
             self._request = self._conversation = None
             return [Settle(request, "", failure)]
@@ -267,6 +273,13 @@ class Lifecycle:
         opening = self.phase is Phase.OPENING
         self.phase = Phase.ENDED
         return [*effects, End(reason, error if opening else None)]
+
+
+def _decided(request: Request, state: ExecutionState) -> list[Effect]:
+    if request.action not in DECISIONS:
+        return []
+    kind, text = DECISIONS[request.action]
+    return [Record(kind, text, request.by, state.turn)]
 
 
 def _in_turn(remembered: ExecutionState, after: ExecutionState) -> ExecutionState:

@@ -157,6 +157,7 @@ def test_a_screen_mismatch_pauses_and_when_given_up_the_module_fails(
     assert view.execution.pause.kind is PauseKind.MISMATCH
     assert owner.does(job, "give-up").startswith("The screen check is given up")
     job.wait_for_end()
+    assert "gave_up" in job.events
     assert job.real.results() == {"boot-missing_needle": "fail"}
 
 
@@ -170,6 +171,7 @@ def test_a_skipped_timeout_ends_a_long_screen_check_within_seconds(
     assert owner.does(job, "skip-timeout") == "The screen check times out within a second."
     job.wait_for_end()
     assert time.monotonic() - skipped_at < 10
+    assert "skipped" in job.events
     assert job.real.results() == {"boot-missing_needle": "fail"}
 
 

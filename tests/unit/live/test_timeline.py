@@ -17,7 +17,13 @@ def test_programs_may_ask_for_every_group() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "group"),
-    [("module", "modules"), ("paused", "pauses"), ("taken_over", "people"), ("new", "connection")],
+    [
+        ("module", "modules"),
+        ("paused", "pauses"),
+        ("gave_up", "pauses"),
+        ("taken_over", "people"),
+        ("new", "connection"),
+    ],
 )
 def test_every_kind_of_event_is_in_a_group(kind: str, group: str) -> None:
     assert group_of(kind) == group

@@ -248,6 +248,25 @@ def test_the_end_of_the_job_settles_what_was_begun() -> None:
     assert playbook.receive(LinkUp(PAUSED)).effects == []
 
 
+@pytest.mark.parametrize(
+    ("action", "state", "told"),
+    [
+        (
+            "skip_timeout",
+            replace(RUNNING, tags=("menu",)),
+            Record("skipped", "Let the screen check time out.", "Ann"),
+        ),
+        ("give_up", PAUSED, Record("gave_up", "Let the screen check fail.", "Ann", 1)),
+    ],
+)
+def test_who_fails_a_screen_check_is_told_once_it_is_so(
+    action: str, state: ExecutionState, told: Record
+) -> None:
+    assert told not in Playbook(state).request(action).effects
+    assert told in Playbook(state).request(action).confirm().effects
+    assert told not in Playbook(state).request(action).fail().effects
+
+
 def test_a_session_that_is_let_go_ends() -> None:
     playbook = Playbook(PAUSED).request("leave").settles("You let go, the job stays as it is.")
     assert Record("released", "Let go (stay).", "Ann", 1) in playbook.ends().effects
