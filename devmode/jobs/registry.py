@@ -126,11 +126,11 @@ class Registry:
         return [job for job in self._told.values() if job.host == host]
 
     def ended(self, most: int = 20) -> list[Job]:
-        """Return the jobs that ended lately, the newest first."""
+        """Return the jobs that ended lately, the last one first."""
         return self._rows.ended(most)
 
-    def ended_before(self, job_id: int, words: str, most: int) -> list[Job]:
-        """Return ended jobs, the newest first; as `JobRows` does."""
+    def ended_before(self, job_id: int | None, words: str, most: int) -> list[Job]:
+        """Return ended jobs, the last one first; as `JobRows` does."""
         return self._rows.ended_before(job_id, words, most)
 
     def get(self, job_id: int) -> Job:

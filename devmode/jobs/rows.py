@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.notices import Notices
@@ -67,16 +67,18 @@ class JobRows:
         return job_id
 
     def ended(self, most: int) -> list[Job]:
-        """Return the jobs that ended lately, the newest first."""
-        return self._newest(most, JobRow.ended_at > time.time() - RECENT_S)
+        """Return the jobs that ended lately, the last one first."""
+        return self._ended(most, JobRow.ended_at > time.time() - RECENT_S)
 
-    def ended_before(self, job_id: int, words: str, most: int) -> list[Job]:
-        """Return the jobs with smaller numbers that ended, and have `words` in their names.
+    def ended_before(self, job_id: int | None, words: str, most: int) -> list[Job]:
+        """Return the jobs that ended before another one did, and have `words` in their names.
 
-        The newest come first, as long as they are kept.
+        The last one comes first, as long as they are kept.
         """
         named = JobRow.name.icontains(words, autoescape=True)
-        return self._newest(most, JobRow.ended_at.is_not(None), JobRow.id < job_id, named)
+        if job_id is None:
+            return self._ended(most, JobRow.ended_at.is_not(None), named)
+        return self._ended(most, _earlier_than(job_id), named)
 
     def running(self) -> set[int]:
         """Return the numbers of the jobs of this host whose end nobody has written down."""
@@ -117,8 +119,9 @@ class JobRows:
     def _going_on(self) -> tuple[ColumnElement[bool], ...]:
         return JobRow.host == self._host, JobRow.ended_at.is_(None)
 
-    def _newest(self, most: int, *conditions: ColumnElement[bool]) -> list[Job]:
-        query = select(JobRow).where(*conditions).order_by(JobRow.id.desc()).limit(most)
+    def _ended(self, most: int, *conditions: ColumnElement[bool]) -> list[Job]:
+        last_first = JobRow.ended_at.desc(), JobRow.id.desc()
+        query = select(JobRow).where(*conditions).order_by(*last_first).limit(most)
         with self._database.read() as connection:
             return [_from_row(row) for row in connection.execute(query)]
 
@@ -166,6 +169,13 @@ class JobRows:
             row.token_hash, row.started_at = hash_of(reading.token), reading.started_at
             self._notices.publish(session, JOB, row.id)
         return row
+
+
+def _earlier_than(job_id: int) -> ColumnElement[bool]:
+    """Of jobs that ended in the same moment the one with the smaller number is the earlier."""
+    other = aliased(JobRow)
+    ended_at = select(other.ended_at).where(other.id == job_id).scalar_subquery()
+    return tuple_(JobRow.ended_at, JobRow.id) < tuple_(ended_at, job_id)
 
 
 def _from_row(row: Row[Any]) -> Job:

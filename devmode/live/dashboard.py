@@ -9,7 +9,6 @@ from devmode.jobs.archive import Archive, Kept
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.openqa import PASSED
 from devmode.jobs.registry import Registry
-from devmode.jobs.rows import LARGEST_ID
 from devmode.live.screens import Screens
 from devmode.live.timeline import moment
 from devmode.sessions.links import Links, Listening
@@ -20,7 +19,7 @@ PACE_S = 1.0
 PAGE = 50
 """How many jobs that ended are listed at once."""
 _LOST = (LinkState.RECONNECTING, LinkState.UNRESPONSIVE)
-_RANKS = {"paused": 0, "trouble": 1, "running": 2, "ended": 3}
+_RANKS = {"paused": 0, "trouble": 1, "running": 2}
 MINE = "mine"
 NOBODY = "nobody"
 
@@ -88,8 +87,8 @@ class Filter:
 class Page:
     """Which of the jobs that ended somebody wants to see."""
 
-    before: int = LARGEST_ID
-    """Only those with smaller numbers."""
+    before: int | None = None
+    """Only those that ended before the job of this number."""
     text: str = ""
     """Only those with these words in their names."""
 
@@ -109,14 +108,14 @@ class Dashboard:
         self._listenings: dict[int, Listening] = {}
 
     def lines(self) -> list[JobLine]:
-        """Return a line for each job, what waits for a person first, then the newest."""
+        """Return a line for each job: what waits for a person, what is new, what ended last."""
         owners = self._store.sessions()
         lines = [self._running(job, owners.get(job.id)) for job in self._registry.running()]
-        lines += self._ended(self._registry.ended())
-        return sorted(lines, key=lambda line: (_RANKS[line.kind], -line.id))
+        lines.sort(key=lambda line: (_RANKS[line.kind], -line.id))
+        return lines + self._ended(self._registry.ended())
 
     def ended(self, page: Page) -> tuple[list[JobLine], Page | None]:
-        """Return the lines of jobs that ended, the newest first, and the page of older ones."""
+        """Return the lines of jobs that ended, the last one first, and the page of older ones."""
         jobs = self._registry.ended_before(page.before, page.text, PAGE + 1)
         older = replace(page, before=jobs[PAGE - 1].id) if len(jobs) > PAGE else None
         return self._ended(jobs[:PAGE]), older

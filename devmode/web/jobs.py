@@ -31,10 +31,10 @@ def index() -> str:
 @blueprint.get("/ended")
 def ended() -> str:
     """Show the jobs that ended, a page of them at a time."""
-    before = request.args.get("before", LARGEST_ID, type=int)
+    before = request.args.get("before", type=int)
     # No database takes a NUL.
     text = request.args.get("text", "")[:200].replace("\0", "")
-    page = Page(min(max(before, 0), LARGEST_ID), text)
+    page = Page(before and min(max(before, 0), LARGEST_ID), text)
     lines, older = devmode().feed.dashboard.ended(page)
     days = devmode().settings.kept_days
     return render_template("jobs/ended.html", lines=lines, page=page, older=older, days=days)
