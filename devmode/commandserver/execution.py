@@ -72,7 +72,7 @@ class Pause(Struct, frozen=True):
 
     @property
     def stands_still(self) -> bool:
-        """Whether nothing of the test goes on; by hand it is paused while a screen check does."""
+        """Whether nothing goes on: a pause by hand lets a screen check run to its end."""
         return self.postponed is not None or self.kind is not PauseKind.OTHER
 
 
