@@ -6,6 +6,7 @@ import * as texts from "./texts.js";
 const subject = document.body.dataset.streamJob ?? ("streamDashboard" in document.body.dataset ? "dashboard" : null);
 const SILENCE_MS = 25000;
 const held = new Map();
+const messages = document.getElementById("flash");
 let ticking;
 // A stream that is about to open tells all that an answer could, and may do so before it.
 let streaming = subject !== null;
@@ -69,6 +70,16 @@ document.addEventListener("focusout", () => setTimeout(() => {
 document.addEventListener("htmx:after:swap", () => {
   const settings = document.getElementById("region-settings");
   if (settings && !isInHand(settings)) showRendered(settings);
+});
+
+/** A request that got no answer may have arrived all the same: what was told last is what is known. */
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (!ctx || "text" in ctx) return;
+  const setting = ctx.sourceElement.closest(".setting");
+  if (setting) showRendered(setting);
+  const outlook = ctx.request.method === "GET" ? "" : " Once it does, this page shows what came of it.";
+  const message = Object.assign(document.createElement("p"), { className: "message error", textContent: `devmode did not answer.${outlook}` });
+  messages.replaceChildren(message);
 });
 
 // What changes comes by the stream, in order: the answer to a form may be overtaken by it.
@@ -150,7 +161,6 @@ function giveUp() {
 if (subject) "SharedWorker" in window ? share() : texts.watch(reopen);
 
 // What went well is told for a while; what went wrong stays until it is dismissed.
-const messages = document.getElementById("flash");
 new MutationObserver(() => {
   for (const message of messages.querySelectorAll(".done")) setTimeout(() => message.remove(), 6000);
 }).observe(messages, { childList: true });

@@ -1,5 +1,6 @@
 """Two people, several tabs and a real job, in a real browser."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/command_line", "shell/small_steps")
 SHORT = ("boot/menu_visible", "shell/small_steps")
 PAUSED = {"PAUSE_AT": "boot-menu_visible"}
+ON_FAILURE = "#setting-pause_on_failure"
 
 
 def take_control(page: Page) -> None:
@@ -196,6 +198,34 @@ def test_a_form_whose_token_is_of_another_sign_in_says_so_and_changes_nothing(
     olivia.click("[data-action=resume]")
     expect(olivia.locator("#flash .error")).to_contain_text("This form has expired")
     expect(olivia.locator("#region-status")).to_contain_text("Paused")
+
+
+def test_what_does_not_reach_devmode_is_told_and_not_shown_as_if_it_had(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*TOUR, **PAUSED))
+    take_control(olivia)
+    olivia.route(re.compile("/(settings|resume|session/release)"), lambda route: route.abort())
+    pause_at, on_failure = olivia.locator("#setting-pause_at"), olivia.locator(ON_FAILURE)
+    unanswered = olivia.locator("#flash .message", has_text="devmode did not answer")
+
+    def is_told() -> None:
+        expect(unanswered).to_have_count(1)
+        expect(olivia.locator("#flash .done")).to_have_count(0)
+        unanswered.click()
+
+    pause_at.select_option("shell-small_steps")
+    is_told()
+    expect(pause_at).to_have_value("boot-menu_visible")
+    on_failure.click()
+    is_told()
+    expect(on_failure).not_to_be_checked()
+    for button in ("resume", "release-continue"):
+        olivia.click(f"[data-action={button}]")
+        is_told()
+    olivia.unroute_all()
+    pause_at.select_option("shell-small_steps")
+    expect(olivia.locator("#flash .done", has_text="Saved")).to_be_visible()
 
 
 def test_a_setting_that_is_not_confirmed_says_so_beside_its_real_value(
