@@ -1,5 +1,6 @@
 // Keeps the page true: takes what the stream says and hands it to htmx.
 
+import { inHand } from "./choices.js";
 import "./schedule.js";
 import * as texts from "./texts.js";
 
@@ -26,7 +27,7 @@ while (!("htmx" in window)) {
 /** A select that is in hand, or a field being typed in, is never replaced. */
 function isInHand(region) {
   const focused = document.activeElement;
-  return region.contains(focused) && focused.matches("select, textarea, input:not([type=checkbox])");
+  return region.contains(inHand) || (region.contains(focused) && focused.matches("textarea, input:not([type=checkbox])"));
 }
 
 /** A morph changes attributes; what a control shows is a property. */
@@ -61,11 +62,13 @@ function receive({ title, regions, picture }) {
   if (picture) document.dispatchEvent(new CustomEvent("devmode:picture", { detail: picture }));
 }
 
-document.addEventListener("focusout", () => setTimeout(() => {
+function letGo() {
   const waiting = [...held];
   held.clear();
   for (const [name, html] of waiting) swap(name, html);
-}));
+}
+
+for (const end of ["focusout", "decided"]) document.addEventListener(end, () => setTimeout(letGo));
 
 document.addEventListener("htmx:after:swap", () => {
   const settings = document.getElementById("region-settings");
@@ -86,9 +89,6 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:config:request", ({ detail }) => {
   if (streaming) detail.ctx.request.headers["Devmode-Stream"] = "open";
 });
-
-// A choice is made the moment the select closes: let go of it, so that the confirmed value shows.
-document.addEventListener("change", ({ target }) => target.form?.id === "settings" && target.matches("select") && target.blur());
 
 // The tab that signs out is taken along by its own form: a second navigation beside it crashed Chromium's renderer now and then.
 document.querySelector("form.who")?.addEventListener("submit", () => { signingOut = true; });

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
@@ -85,3 +86,50 @@ def test_the_keyboard_stays_where_it_is_when_another_text_is_shown(
     olivia.keyboard.press("Enter")
     expect(olivia.locator("#region-timeline")).to_be_visible()
     expect(olivia.locator("#tab-timeline")).to_be_focused()
+
+
+def test_a_select_keeps_the_keyboard_and_is_saved_when_its_choice_is_made(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*TOUR, PAUSE_AT="boot-menu_visible"))
+    take_control(olivia)
+    select = olivia.locator("#setting-pause_on_mismatch")
+    before = olivia.locator("#setting-pause_at")
+    rendered = select.locator("option[selected]")
+    saved: list[str] = []
+    olivia.on("request", lambda sent: saved.append(sent.url) if "settings" in sent.url else None)
+    select.focus()
+    for _option in range(2):
+        olivia.keyboard.press("ArrowDown")
+    expect(select).to_have_value("check_screen")
+    assert not saved
+    olivia.keyboard.press("Enter")
+    expect(rendered).to_have_attribute("value", "check_screen")
+    expect(select).to_be_focused()
+
+    # What is told now is shown, though the keyboard is still there.
+    second = olivia.context.new_page()
+    second.goto(olivia.url)
+    second.select_option("#setting-pause_on_mismatch", "off")
+    expect(select).to_have_value("off")
+    expect(select).to_be_focused()
+
+    olivia.keyboard.press("ArrowDown")
+    olivia.keyboard.press("Escape")
+    expect(select).to_have_value("off")
+    olivia.keyboard.press("ArrowDown")
+    olivia.keyboard.press("Shift+Tab")
+    expect(rendered).to_have_attribute("value", "assert_screen")
+    expect(before).to_be_focused()
+    assert len(saved) == 2
+
+
+def test_what_is_chosen_from_an_open_list_is_saved_at_once(person: Person, job: StartJob) -> None:
+    olivia = person("olivia", at=job(*TOUR, PAUSE_AT="boot-menu_visible"))
+    take_control(olivia)
+    select = olivia.locator("#setting-pause_on_mismatch")
+    select.focus()
+    for key in ("Space", "ArrowDown", "Enter"):
+        olivia.keyboard.press(key)
+    expect(select.locator("option[selected]")).to_have_attribute("value", "assert_screen")
+    expect(select).to_be_focused()

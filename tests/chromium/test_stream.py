@@ -100,7 +100,7 @@ def test_what_waited_for_a_control_in_hand_does_not_replace_what_came_after_it(p
     take_control(page)
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
     select = page.locator("#setting-pause_on_mismatch")
-    select.focus()
+    select.click()
     is_told(page, "settings", "before")
     select.evaluate("select => select.blur()")
     is_told(page, "settings", "after")
