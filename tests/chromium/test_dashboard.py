@@ -20,6 +20,14 @@ StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/small_steps")
 MANY = 300
+NOTE_WHAT_MOVES = """() => {
+    window.moved = [];
+    window.observer = new PerformanceObserver((list) => moved.push(...list.getEntries()));
+    return new Promise((resized) => requestAnimationFrame(() => requestAnimationFrame(() => {
+        observer.observe({ type: "layout-shift" });
+        resized();
+    })));
+}"""
 
 
 class CommandServers:
@@ -124,6 +132,7 @@ def test_three_hundred_jobs_are_live_though_nobody_has_opened_one(
         return in_a_module.count() == MANY
 
     assert wait_until(are_all_live, 60)
+    nothing_moves_when_lines_change(olivia, many)
     many.play(Burst("pause", per_second=10, seconds=0.3))
     expect(olivia.locator(".job.paused")).to_have_count(3)
     expect(olivia.locator(".job").first).to_have_class(re.compile("paused"))
@@ -133,3 +142,17 @@ def test_three_hundred_jobs_are_live_though_nobody_has_opened_one(
     expect(olivia.locator(".job:visible")).to_have_count(3)
     olivia.fill("#filter [name=text]", "no such job")
     expect(olivia.locator("#none-admitted")).to_be_visible()
+
+
+def nothing_moves_when_lines_change(page: Page, many: CommandServers) -> None:
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({"width": 360, "height": 760})
+    page.evaluate(NOTE_WHAT_MOVES)
+    detail = page.locator(".job .detail").first
+    for _change in range(3):
+        before = detail.text_content() or ""
+        many.play(Burst("module", per_second=MANY, seconds=1))
+        expect(detail).not_to_have_text(before)
+    assert page.evaluate("() => [...moved, ...observer.takeRecords()].length") == 0
+    page.set_viewport_size(size)
