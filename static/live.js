@@ -8,6 +8,7 @@ const subject = document.body.dataset.streamJob ?? ("streamDashboard" in documen
 const SILENCE_MS = 25000;
 const held = new Map();
 const messages = document.getElementById("flash");
+let awaited; // the action whose button had the keyboard last
 let ticking;
 // A stream that is about to open tells all that an answer could, and may do so before it.
 let streaming = subject !== null;
@@ -36,6 +37,31 @@ function showRendered(region) {
   for (const box of region.querySelectorAll("input[type=checkbox]")) box.checked = box.defaultChecked;
 }
 
+/** The action whose button in a region has the keyboard, or had it when the button went. */
+function actionAt(region) {
+  const focused = document.activeElement;
+  if (focused === region) return awaited;
+  return region.contains(focused) ? focused.dataset.action : undefined;
+}
+
+/** Only until it is left: else a click into it would bring the keyboard, too. */
+function makeFocusable(region) {
+  region.tabIndex = -1;
+  region.addEventListener("blur", () => region.removeAttribute("tabindex"), { once: true });
+}
+
+/** The keyboard waits beside a button that is away: at another one, Enter would press that. */
+function returnTo(action, region) {
+  const focused = document.activeElement;
+  if (focused !== document.body && !region.contains(focused)) return;
+  awaited = action;
+  const button = region.querySelector(`[data-action="${action}"]:enabled, a[data-action="${action}"]`);
+  const place = button ?? (region.checkVisibility() ? region : document.getElementById("region-session"));
+  if (place === focused) return;
+  if (!button) makeFocusable(place);
+  place.focus({ preventScroll: true });
+}
+
 /** "REGION/ID" is the whole element of that id in a region. */
 async function swap(name, html) {
   const [within, part] = name.split("/");
@@ -46,10 +72,12 @@ async function swap(name, html) {
     return;
   }
   held.delete(name);
+  const action = actionAt(region);
   // A line of the list has nothing to preserve, and there may be hundreds: a morph takes ten times as long.
   if (region.matches(".jobs > li") && !region.contains(document.activeElement)) region.innerHTML = html;
   else await htmx.swap({ target: region, text: html, swap: part ? "outerMorph" : "innerMorph" });
   showRendered(region);
+  if (action) returnTo(action, region);
   // Once for all the regions of a message.
   clearTimeout(ticking);
   ticking = setTimeout(() => document.dispatchEvent(new Event("devmode:tick")));

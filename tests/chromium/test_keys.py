@@ -133,3 +133,25 @@ def test_what_is_chosen_from_an_open_list_is_saved_at_once(person: Person, job: 
         olivia.keyboard.press(key)
     expect(select.locator("option[selected]")).to_have_attribute("value", "assert_screen")
     expect(select).to_be_focused()
+
+
+def test_the_keyboard_stays_at_a_button_that_is_away_while_the_test_runs(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*TOUR, PAUSE_AT="shell-small_steps"))
+    session, status = olivia.locator("#region-session"), olivia.locator("#region-status")
+    expect(status).to_contain_text("Paused at module shell-small_steps")
+    olivia.locator("[data-action=start]").press("Enter")
+    expect(session).to_contain_text("You control this job")
+    # At no other button, which a second Enter would press.
+    expect(session).to_be_focused()
+    resumed = olivia.locator("#region-timeline li.resumed")
+    step = olivia.locator("[data-action=step]")
+    step.focus()
+    for count in (1, 2):
+        olivia.keyboard.press("Enter")
+        expect(resumed).to_have_count(count)
+        expect(step).to_be_focused()
+    olivia.locator("[data-action=release-stay]").press("Enter")
+    expect(session).to_contain_text("Nobody controls this job")
+    expect(session).to_be_focused()
