@@ -63,6 +63,31 @@ function speak({ kind, title, detail }) {
   spoken.textContent = WORTH_TELLING.includes(kind) && detail ? `${title}: ${detail}` : title;
 }
 
+/** Who controls the job, and who asks for it. */
+function standing() {
+  const { dataset } = document.querySelector("#region-session .owner-line");
+  const request = document.querySelector("#region-session .message");
+  return { owner: dataset.owner, mine: "mine" in dataset, request: request?.textContent ?? "" };
+}
+
+/** What others did about the control that one has, or has now; what one did oneself was answered. */
+function news(now, before) {
+  if (now.mine && before.mine) return now.request === before.request ? "" : now.request;
+  if (now.mine === before.mine || !now.owner || !before.owner) return "";
+  return now.mine ? "You control this job now." : `${now.owner} controls this job now.`;
+}
+
+let stood = standing();
+
+function lookWhoControls() {
+  const now = standing();
+  const told = news(now, stood);
+  stood = now;
+  if (!told) return;
+  spoken.textContent = told;
+  tell(told, "");
+}
+
 let last = headline();
 let failed = failures();
 
@@ -86,6 +111,7 @@ async function ask() {
 
 new MutationObserver(look).observe(document.getElementById("region-status"), { childList: true, subtree: true, attributes: true, characterData: true });
 new MutationObserver(look).observe(document.getElementById("region-schedule"), { childList: true, subtree: true, attributes: true });
+new MutationObserver(lookWhoControls).observe(document.getElementById("region-session"), { childList: true, subtree: true, attributes: true, characterData: true });
 document.addEventListener("devmode:warning", ({ detail }) => tell("Time is running out", detail));
 look();
 

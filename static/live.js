@@ -8,6 +8,7 @@ const subject = document.body.dataset.streamJob ?? ("streamDashboard" in documen
 const SILENCE_MS = 25000;
 const held = new Map();
 const messages = document.getElementById("flash");
+const panel = document.querySelector(".panel .now");
 let awaited; // the action whose button had the keyboard last
 let ticking;
 // A stream that is about to open tells all that an answer could, and may do so before it.
@@ -40,26 +41,26 @@ function showRendered(region) {
 /** The action whose button in a region has the keyboard, or had it when the button went. */
 function actionAt(region) {
   const focused = document.activeElement;
-  if (focused === region) return awaited;
+  if (focused === panel) return awaited;
   return region.contains(focused) ? focused.dataset.action : undefined;
-}
-
-/** Only until it is left: else a click into it would bring the keyboard, too. */
-function makeFocusable(region) {
-  region.tabIndex = -1;
-  region.addEventListener("blur", () => region.removeAttribute("tabindex"), { once: true });
 }
 
 /** The keyboard waits beside a button that is away: at another one, Enter would press that. */
 function returnTo(action, region) {
   const focused = document.activeElement;
-  if (focused !== document.body && !region.contains(focused)) return;
+  if (![document.body, panel].includes(focused) && !region.contains(focused)) return;
   awaited = action;
-  const button = region.querySelector(`[data-action="${action}"]:enabled, a[data-action="${action}"]`);
-  const place = button ?? (region.checkVisibility() ? region : document.getElementById("region-session"));
-  if (place === focused) return;
-  if (!button) makeFocusable(place);
-  place.focus({ preventScroll: true });
+  const button = document.querySelector(`[data-action="${action}"]:not(:disabled)`);
+  if (!button) waitBeside();
+  else if (button !== focused) button.focus({ preventScroll: true });
+}
+
+/** Only while the keyboard is there: else each click into it would bring it. */
+function waitBeside() {
+  if (panel === document.activeElement) return;
+  panel.tabIndex = -1;
+  panel.focus({ preventScroll: true });
+  panel.addEventListener("blur", () => panel.removeAttribute("tabindex"), { once: true });
 }
 
 /** "REGION/ID" is the whole element of that id in a region. */

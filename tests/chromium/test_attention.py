@@ -72,6 +72,26 @@ def test_steps_that_failed_are_not_counted_as_modules(
     assert told.endswith("1 failed so far")
 
 
+def test_who_has_or_had_control_is_told_when_others_change_that(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible")
+    real.wait_for_pause()
+    olivia, oscar = person("olivia", at=real), person("oscar")
+    asks_to_be_told(oscar, server.page_of(real.pool), LOOKING_ELSEWHERE)
+    take_control(olivia)
+    resume = olivia.locator("[data-action=resume]")
+    place = resume.bounding_box()
+    oscar.click("[data-action=request]")
+    expect(olivia.locator("#spoken")).to_have_text("oscar asks for control.")
+    expect(olivia.locator("[data-action=hand-over]")).to_be_visible()
+    assert resume.bounding_box() == place
+    olivia.click("[data-action=hand-over]")
+    expect(oscar.locator("#spoken")).to_have_text("You control this job now.")
+    expect(olivia.locator("#spoken")).to_have_text("oscar controls this job now.")
+    assert "You control this job now." in str(oscar.evaluate("window.told"))
+
+
 def test_where_pages_may_not_notify_there_is_the_sound(
     person: Person, job: StartJob, server: Server
 ) -> None:
