@@ -163,12 +163,22 @@ areas.addEventListener("input", () => {
 });
 areas.addEventListener("focusin", ({ target }) => choose(target.closest(".area")));
 
+const form = document.querySelector("form.needle");
+const content = () => String(new URLSearchParams(new FormData(form)));
+// What was refused was not saved.
+let saved = form.querySelector(".error") ? "" : content();
+
+addEventListener("beforeunload", (event) => content() !== saved && event.preventDefault());
+
 // What the server would do to the form is done here at once.
-document.querySelector("form.needle").addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
   const asked = event.submitter?.value ?? "";
   if (asked === "add") add([WIDTH / 4, HEIGHT / 4, WIDTH / 2, HEIGHT / 2].map(Math.floor));
   else if (asked.startsWith("remove-")) removeBy(event.submitter);
-  else return;
+  else {
+    saved = content();
+    return;
+  }
   event.preventDefault();
 });
 

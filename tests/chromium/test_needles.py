@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.real.job import RealJob
 
@@ -118,6 +118,38 @@ def test_the_keyboard_goes_on_where_an_area_was_removed(person: Person, job: Sta
     page.keyboard.press("Enter")
     expect(remove).to_have_count(0)
     expect(add).to_be_focused()
+
+
+def test_a_needle_that_is_not_saved_is_not_left_unasked(person: Person, job: StartJob) -> None:
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH))
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    to_the_drawing(page)
+    page.click(".brand")
+    expect(page.locator("#jobs")).to_be_visible()
+    assert not asked
+    page.go_back()
+    expect(page.locator("#drawing-help")).to_be_visible()
+    drag(page, (40, 10), (680, 80))
+    with page.expect_event("dialog"):
+        page.click(".brand")
+    expect(page.locator("#drawing rect.chosen")).to_be_visible()
+    page.fill("#name", "unfinished")
+    page.fill("[name=xpos]", "700")
+    page.click(".buttons [value=save]")
+    expect(page.locator("form .error")).to_contain_text("leaves the picture")
+    with page.expect_event("dialog"):
+        page.click(".brand")
+    expect(page.locator("form .error")).to_be_visible()
+    page.fill("[name=xpos]", "0")
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash")).to_contain_text("Needle unfinished saved.")
+    assert asked == ["beforeunload"] * 2
 
 
 def test_a_finger_draws_moves_and_resizes_an_area_on_a_phone(person: Person, job: StartJob) -> None:
