@@ -31,6 +31,9 @@ BOXES = """(() => {
     }));
 })()"""
 """Of what can be pressed, seen from their corner: the names of the jobs differ in length."""
+SCALE = """({ clientWidth, clientHeight, naturalWidth, naturalHeight }) =>
+    Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight)
+"""
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 OPTIONS = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
 SCHEDULES = {
@@ -174,6 +177,25 @@ def boxes_at(page: Page, width: int) -> dict[str, list[float]]:
 def meet(one: list[float], other: list[float]) -> bool:
     (left, right, top, bottom), (left2, right2, top2, bottom2) = one, other
     return left < right2 and left2 < right and top < bottom2 and top2 < bottom
+
+
+def test_a_larger_window_shows_a_larger_screen(person: Person) -> None:
+    olivia = person("olivia")
+    open_job(olivia, "running")
+    scales = []
+    for width, height in ((1400, 900), (1920, 1080), (2560, 1440)):
+        olivia.set_viewport_size({"width": width, "height": height})
+        scales.append(olivia.locator("#picture").evaluate(SCALE))
+    assert scales == sorted(set(scales))
+
+
+def test_screen_and_text_stay_in_sight_beside_a_long_schedule(person: Person) -> None:
+    olivia = person("olivia", viewport={"width": 1400, "height": 900})
+    open_job(olivia, "running")
+    olivia.locator(".schedule").evaluate("schedule => { schedule.style.height = '3000px'; }")
+    olivia.evaluate("scrollTo(0, 2000)")
+    for part in (".screen", ".texts"):
+        expect(olivia.locator(part)).to_be_in_viewport(ratio=1)
 
 
 def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:
