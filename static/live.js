@@ -105,13 +105,23 @@ document.addEventListener("htmx:after:swap", () => {
 });
 
 /** A request that got no answer may have arrived all the same: what was told last is what is known. */
-document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
-  if (!ctx || "text" in ctx) return;
-  const setting = ctx.sourceElement.closest(".setting");
+function tellUnanswered({ sourceElement, request }) {
+  const setting = sourceElement.closest(".setting");
   if (setting) showRendered(setting);
-  const outlook = ctx.request.method === "GET" ? "" : " Once it does, this page shows what came of it.";
+  const outlook = request.method === "GET" ? "" : " Once it does, this page shows what came of it.";
   const message = Object.assign(document.createElement("p"), { className: "message error", textContent: `devmode did not answer.${outlook}` });
   messages.replaceChildren(message);
+}
+
+// An error beside a text, or without a request, is none of the network.
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx && !("text" in ctx) && tellUnanswered(ctx));
+
+// What a proxy says in devmode's place is a page of its own.
+document.addEventListener("htmx:after:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.response.status < 502 || ctx.text.includes("<hx-partial")) return;
+  event.preventDefault();
+  tellUnanswered(ctx);
 });
 
 // What changes comes by the stream, in order: the answer to a form may be overtaken by it.

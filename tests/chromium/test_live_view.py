@@ -23,6 +23,11 @@ def take_control(page: Page) -> None:
     expect(page.locator("#region-session")).to_contain_text("You control this job")
 
 
+def stand_in(route: Route) -> None:
+    """Answer as a proxy that finds nobody behind it."""
+    route.fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
+
+
 def test_a_developer_steers_while_another_person_watches(person: Person, job: StartJob) -> None:
     real = job(*TOUR, **PAUSED)
     olivia, victor = person("olivia", at=real), person("victor", "viewer", at=real)
@@ -200,12 +205,13 @@ def test_a_form_whose_token_is_of_another_sign_in_says_so_and_changes_nothing(
     expect(olivia.locator("#region-status")).to_contain_text("Paused")
 
 
+@pytest.mark.parametrize("lose", [Route.abort, stand_in], ids=["network", "proxy"])
 def test_what_does_not_reach_devmode_is_told_and_not_shown_as_if_it_had(
-    person: Person, job: StartJob
+    person: Person, job: StartJob, lose: Callable[[Route], None]
 ) -> None:
     olivia = person("olivia", at=job(*TOUR, **PAUSED))
     take_control(olivia)
-    olivia.route(re.compile("/(settings|resume|session/release)"), lambda route: route.abort())
+    olivia.route(re.compile("/(settings|resume|session/release)"), lambda route: lose(route))
     pause_at, on_failure = olivia.locator("#setting-pause_at"), olivia.locator(ON_FAILURE)
     unanswered = olivia.locator("#flash .message", has_text="devmode did not answer")
 
