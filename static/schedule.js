@@ -9,5 +9,15 @@ function load(details) {
   steps.dispatchEvent(new Event("show"));
 }
 
-document.addEventListener("toggle", ({ target }) => target.open && load(target), true);
-document.addEventListener("htmx:after:swap", () => document.querySelectorAll(".schedule .module > details[open]").forEach(load));
+const opened = () => [...document.querySelectorAll(".schedule .module > details[open]")];
+
+document.addEventListener("toggle", ({ target }) => {
+  if (target.open) load(target);
+  history.replaceState({ opened: opened().map(({ parentElement }) => parentElement.id) }, "");
+}, true);
+document.addEventListener("htmx:after:swap", () => opened().forEach(load));
+
+// What was open when one left is open when one comes back; htmx, which loads the steps, is there by then.
+addEventListener("load", () => {
+  for (const id of history.state?.opened ?? []) document.getElementById(id)?.querySelector("details").setAttribute("open", "");
+});

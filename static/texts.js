@@ -190,7 +190,7 @@ async function copyLink(line) {
   const { href } = line.querySelector("a");
   // Another tab may be shown by the time there is something to say.
   const { note } = shown;
-  history.replaceState(null, "", href);
+  history.replaceState(history.state, "", href);
   document.querySelector(".line.linked")?.classList.remove("linked");
   line.classList.add("linked");
   await navigator.clipboard?.writeText(href).then(() => say(note, "Link copied"), () => say(note, "The address has the link"));
@@ -244,7 +244,7 @@ document.addEventListener("click", (event) => {
   const tab = target.closest("#panel .tabs a");
   if (!tab) return;
   chosen = tab.id;
-  history.replaceState(null, "", tab.getAttribute("href").split("#")[0]);
+  history.replaceState(history.state, "", tab.getAttribute("href").split("#")[0]);
 });
 document.addEventListener("input", ({ target }) => {
   if (target.id !== "search") return;

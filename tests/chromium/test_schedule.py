@@ -45,6 +45,21 @@ def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
     expect(missed.locator("svg rect.missed")).to_be_visible()
 
 
+def test_a_module_is_open_still_when_one_comes_back(person: Person, job: StartJob) -> None:
+    real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-choose_entry")
+    real.wait_for_pause()
+    page = person("victor", "viewer", at=real)
+    steps = page.locator("#module-menu_visible .step")
+    page.locator("#module-menu_visible summary").first.click()
+    steps.first.locator("summary").click()
+    page.click("#tab-timeline")
+    expect(page.locator("#region-timeline")).to_be_visible()
+    steps.first.locator(".shot").click()
+    page.wait_for_url("**.png")
+    page.go_back()
+    expect(steps).to_have_count(3)
+
+
 def test_a_module_can_be_picked_to_pause_at(person: Person, job: StartJob) -> None:
     real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-menu_visible")
     page = person("olivia", at=real)
