@@ -22,7 +22,8 @@ def player(pool: Path) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "devmode.commandserver.simulator", "--pool", str(pool)]
     with subprocess.Popen(command) as process:
         yield process
-        process.kill()
+        # Not killed: it takes its job along.
+        process.terminate()
 
 
 def job_of(pool: Path) -> int:
