@@ -48,7 +48,8 @@ class Terminal:
 
     def start(self, *arguments: str | int | Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [DEVMODE, *map(str, arguments)],
+            # What a shell starts in the background ignores Ctrl-C, and all that it starts.
+            ["env", "--default-signal=INT", DEVMODE, *map(str, arguments)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

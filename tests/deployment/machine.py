@@ -1,6 +1,7 @@
 """A copy of this machine that systemd has booted: what is written there is gone in the end."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -11,8 +12,8 @@ from tests.children import children
 from tests.processes.world import ROOT, until
 
 DEVMODE = Path("opt/devmode")
-PROGRAMS = ("flask", "gunicorn")
-"""What the units start; they begin with the path of the checkout that they were installed in."""
+INSTALLED = ("bin/flask", "bin/gunicorn", "bin/devmode", "lib/python*/site-packages/_devmode.pth")
+"""What is run there: it names the checkout that it was installed in."""
 BOOT_S = 60.0
 LIMIT_S = 60.0
 
@@ -32,8 +33,8 @@ class Machine:
             _mount(mounts, self.root, "overlay", _layers(Path("/"), memory / "machine"))
             _mount(mounts, self.root / DEVMODE, "overlay", _layers(ROOT, memory / "devmode"))
             self._mounts = mounts.pop_all()
-        for program in PROGRAMS:
-            file = self.root / DEVMODE / ".venv" / "bin" / program
+        environment = self.root / DEVMODE / ".venv"
+        for file in itertools.chain.from_iterable(map(environment.glob, INSTALLED)):
             file.write_text(file.read_text().replace(str(ROOT), f"/{DEVMODE}", 1))
         (self.root / "etc/machine-id").write_text("")
 
