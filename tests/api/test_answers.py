@@ -7,7 +7,8 @@ from werkzeug.test import TestResponse
 
 from tests.api.fixtures import NewProgram
 from tests.api.test_hostile import STREAMS, UNKNOWN_JOB, Attacker, methods, rules, url
-from tests.null.fixtures import START_CODE, SignIn, Watched
+from tests.apps import START_CODE
+from tests.null.fixtures import SignIn, Watched
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",

@@ -8,10 +8,8 @@ import pytest
 from gevent import subprocess
 from gevent.pywsgi import WSGIServer
 
-from app import create_app
-from devmode.config import Settings
-from devmode.extensions import db
 from tests.api.fixtures import Program
+from tests.apps import app_in
 from tests.null.fixtures import Watched
 
 # Half a minute of work, on a machine that has something else to do.
@@ -42,18 +40,7 @@ def without(*names: str) -> list[str]:
 def jobless(tmp_path: Path) -> Iterator[tuple[str, Program]]:
     """A devmode without jobs, so that whatever number is made up no job comes to harm."""
     plenty = 10**9
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-            api_requests_per_minute=plenty,
-            sign_in_attempts_per_minute=plenty,
-        )
-    )
-    with app.app_context():
-        db.create_all()
+    app = app_in(tmp_path, api_requests_per_minute=plenty, sign_in_attempts_per_minute=plenty)
     server = WSGIServer(("127.0.0.1", 0), app, log=None)
     server.start()
     yield f"http://127.0.0.1:{server.server_port}", Program(app, "robot")

@@ -13,17 +13,14 @@ from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 from werkzeug.test import TestResponse
 
-from app import create_app
-from devmode.config import Settings
-from devmode.extensions import db
 from devmode.live.feed import Feed
 from devmode.live.view import LiveView
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
+from tests.apps import START_CODE, app_in
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
 from tests.waiting import until
 
-START_CODE = "open sesame"
 HTMX = {"HX-Request": "true"}
 _numbers = itertools.count(1)
 
@@ -157,20 +154,13 @@ def serving(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, **settings: Any
 ) -> Iterator[Flask]:
     """Serves a devmode with some settings of its own, on a database in `folder`."""
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
-            pool_directories=str(tmp_path_factory.getbasetemp() / "pool*"),
-            needle_directories=str(tmp_path_factory.getbasetemp() / "pool*" / "needles"),
-            secret_key="only for tests",
-            start_code=START_CODE,
-            host="here",
-            kept_directory=str(folder / "kept"),
-            **settings,
-        )
+    app = app_in(
+        folder,
+        pool_directories=str(tmp_path_factory.getbasetemp() / "pool*"),
+        needle_directories=str(tmp_path_factory.getbasetemp() / "pool*" / "needles"),
+        kept_directory=str(folder / "kept"),
+        **settings,
     )
-    with app.app_context():
-        db.create_all()
     app.extensions["devmode"].start()
     yield app
     app.extensions["devmode"].stop()

@@ -11,12 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
-from devmode.extensions import db
 from devmode.jobs import openqa as polling
 from devmode.openqa import developers
 from devmode.sessions import guests
+from tests.apps import app_in
 from tests.openqa.conftest import RunJob
 from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
 from tests.waiting import until
@@ -39,20 +37,8 @@ def devmode(openqa: OpenQA, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def beside(openqa: OpenQA, folder: Path, **settings: str) -> Iterator[Flask]:
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-            openqa_url=openqa.url,
-            openqa_key=openqa.key,
-            openqa_secret=openqa.secret,
-            **settings,
-        )
-    )
-    with app.app_context():
-        db.create_all()
+    asked = {"openqa_url": openqa.url, "openqa_key": openqa.key, "openqa_secret": openqa.secret}
+    app = app_in(folder, **asked, **settings)
     app.extensions["devmode"].start()
     yield app
     app.extensions["devmode"].stop()

@@ -9,13 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
-from devmode.extensions import db
 from devmode.openqa import server
 from devmode.sessions import guests
 from devmode.sessions.users import LONGEST_NAME, usable_name
 from devmode.web import limits
+from tests.apps import app_in
 from tests.simulated.openqa import SimulatedOpenQA, always, endless, half, silent
 
 COOKIE = "eyJ1c2VyIjoib2xpdmlhIn0---0123456789abcdef"
@@ -28,20 +26,8 @@ def app(tmp_path: Path, openqa: SimulatedOpenQA) -> Flask:
 
 
 def devmode_beside(url: str, folder: Path, *, sign_in: bool = True) -> Flask:
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{folder / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-            allowed_hosts="openqa.example.org",
-            openqa_url=url,
-            openqa_sign_in=sign_in,
-        )
-    )
-    with app.app_context():
-        db.create_all()
-    return app
+    beside = {"openqa_url": url, "openqa_sign_in": sign_in}
+    return app_in(folder, allowed_hosts="openqa.example.org", **beside)
 
 
 @pytest.fixture

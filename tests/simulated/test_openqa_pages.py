@@ -8,13 +8,11 @@ import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
 from devmode.commandserver.simulator.server import Simulator
-from devmode.config import Settings
-from devmode.extensions import db
 from devmode.jobs import openqa as polling
 from tests.api.fixtures import Program
-from tests.null.fixtures import START_CODE, Person
+from tests.apps import app_in
+from tests.null.fixtures import Person
 from tests.simulated.openqa import SimulatedOpenQA, always
 from tests.waiting import until
 
@@ -39,19 +37,7 @@ def app(
     tmp_path: Path, openqa: SimulatedOpenQA, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Flask]:
     monkeypatch.setattr(polling, "INTERVAL_S", 0.1)
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code=START_CODE,
-            host="here",
-            openqa_url=openqa.url,
-            openqa_key="KEY",
-            openqa_secret="SECRET",
-        )
-    )
-    with app.app_context():
-        db.create_all()
+    app = app_in(tmp_path, openqa_url=openqa.url, openqa_key="KEY", openqa_secret="SECRET")
     app.extensions["devmode"].start()
     yield app
     app.extensions["devmode"].stop()

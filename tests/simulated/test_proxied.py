@@ -8,28 +8,16 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
 from devmode.extensions import db
 from devmode.sessions import users
+from tests.apps import app_on, with_tables
 
 SECRET = "what only the proxy knows"
 Ask = Callable[..., str]
 
 
 def devmode_behind_a_proxy(database_url: str, secret: str = SECRET) -> Flask:
-    app = create_app(
-        Settings(
-            database_url=database_url,
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-            proxy_secret=secret,
-        )
-    )
-    with app.app_context():
-        db.create_all()
-    return app
+    return with_tables(app_on(database_url, proxy_secret=secret))
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, MetaData, Table, select, text, types
 from sqlalchemy.types import TypeEngine
 
-from app import create_app
 from devmode.cluster.schema import VERSIONS, newer_schema_at
-from devmode.config import Settings
 from devmode.extensions import db
+from tests.apps import app_on
 
 A_CONTROLLED_JOB = (
     "INSERT INTO users (id, name) VALUES (1, 'olivia')",
@@ -27,14 +26,7 @@ A_CONTROLLED_JOB = (
 
 
 def app_with(database_url: str) -> Flask:
-    return create_app(
-        Settings(
-            database_url=database_url,
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-        )
-    )
+    return app_on(database_url)
 
 
 @pytest.fixture

@@ -8,27 +8,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
 from devmode.errors import DatabaseAway, error_of
-from devmode.extensions import db
+from tests.apps import app_in
 
 HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-        )
-    )
-    with app.app_context():
-        db.create_all()
-    return app
+    return app_in(tmp_path)
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
-from devmode.extensions import db
 from devmode.sessions.users import Role
 from devmode.web import accounts
+from tests.apps import app_in
 
 MOST = 3
 HERE, ELSEWHERE = {"REMOTE_ADDR": "10.0.0.1"}, {"REMOTE_ADDR": "10.0.0.2"}
@@ -20,19 +18,7 @@ HERE, ELSEWHERE = {"REMOTE_ADDR": "10.0.0.1"}, {"REMOTE_ADDR": "10.0.0.2"}
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     monkeypatch.setattr(accounts, "WRONG_CODE_S", 0.0)
-    app = create_app(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-            sign_in_attempts_per_minute=MOST,
-            api_requests_per_minute=MOST,
-        )
-    )
-    with app.app_context():
-        db.create_all()
-    return app
+    return app_in(tmp_path, sign_in_attempts_per_minute=MOST, api_requests_per_minute=MOST)
 
 
 @pytest.fixture

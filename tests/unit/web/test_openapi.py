@@ -10,23 +10,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
-from app import create_app
-from devmode.config import Settings
 from devmode.web.errors import STATUSES
+from tests.apps import app_in
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
-    return create_app(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'devmode.sqlite'}",
-            secret_key="only for tests",
-            start_code="sesame",
-            host="here",
-        )
-    )
+    return app_in(tmp_path)
 
 
 @pytest.fixture
