@@ -75,9 +75,10 @@ class Filter:
 
     def admits(self, line: JobLine, me: str) -> bool:
         """Tell whether a line is wanted; static/dashboard.js decides by the same rules."""
+        words = line.words
         wanted_owner = {"": line.owner, MINE: me, NOBODY: None}.get(self.owner, self.owner)
         return (
-            all(word in line.words for word in self.text.lower().split())
+            all(word in words for word in self.text.lower().split())
             and self.kind in ("", line.kind)
             and line.owner == wanted_owner
         )

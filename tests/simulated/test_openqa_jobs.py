@@ -660,6 +660,15 @@ def test_jobs_of_one_number_in_two_instances_are_two(
     another.stop()
 
 
+def started_without(openqa: SimulatedOpenQA, new_process: Callable[..., Process]) -> Process:
+    """A process that starts while openQA is away, and has asked it once."""
+    openqa.broken = always("502 Bad Gateway")
+    process = new_process(openqa.url)
+    process.registry.end_forgotten()
+    process.asks()
+    return process
+
+
 def test_what_was_known_is_there_after_a_restart_while_openqa_is_away(
     new_process: Callable[..., Process], openqa: SimulatedOpenQA
 ) -> None:
@@ -667,10 +676,7 @@ def test_what_was_known_is_there_after_a_restart_while_openqa_is_away(
     openqa.runs(7, **HERE)
     before.asks()
     before.lease.give_back()
-    openqa.broken = always("502 Bad Gateway")
-    after = new_process(openqa.url)
-    after.registry.end_forgotten()
-    after.asks()
+    after = started_without(openqa, new_process)
     assert after.job.address is not None
     assert after.job.openqa is not None
     assert after.job.openqa.trouble
@@ -684,10 +690,7 @@ def test_a_job_that_ended_during_a_restart_has_ended_though_openqa_was_away_at_f
     before.asks()
     before.lease.give_back()
     openqa.ends(7)
-    openqa.broken = always("502 Bad Gateway")
-    after = new_process(openqa.url)
-    after.registry.end_forgotten()
-    after.asks()
+    after = started_without(openqa, new_process)
     assert after.job
     openqa.broken = None
     after.asks()
