@@ -49,8 +49,10 @@ def test_the_time_left_is_shown_and_running_out_is_warned_of(
 
 
 def asks_to_be_told(olivia: Page, page: str, script: str) -> None:
+    """Of what comes after the pause of a job: that one is on the page already."""
     olivia.add_init_script(script)
     olivia.goto(page)
+    expect(olivia.locator("link[rel=icon]")).to_have_attribute("href", re.compile("favicon-paused"))
     olivia.click("#attention summary")
     olivia.check("#attention-notify")
     expect(olivia.locator("#attention-notify")).to_be_checked()

@@ -99,6 +99,8 @@ def look(page: Page, state: str) -> None:
 def open_job(page: Page, name: str) -> None:
     page.click(f".job .name >> text={name}")
     expect(page.locator("#picture")).to_be_visible()
+    # What a page holds can be seen before its style has come: until then it stands elsewhere.
+    page.wait_for_load_state()
 
 
 def test_the_pages_around(person: Person, server: Server) -> None:
@@ -164,13 +166,14 @@ def controlled(owner: Page, state: str) -> Iterator[Page]:
     open_job(owner, state)
     take_control(owner)
     expect(owner.locator("#region-actions [data-action=step]")).to_be_visible()
+    # A click before the scripts have come leads to another page.
+    owner.wait_for_load_state()
     yield owner
     owner.click("[data-action=release-stay]")
     expect(owner.locator("#region-session")).to_contain_text("Nobody controls")
 
 
 def boxes_at(page: Page, width: int) -> dict[str, list[float]]:
-    page.wait_for_load_state()
     page.set_viewport_size({"width": width, "height": 900})
     boxes: dict[str, list[float]] = page.evaluate(BOXES)
     return boxes
@@ -212,9 +215,6 @@ def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:
 
 
 def heights_at(page: Page, width: int) -> list[float]:
-    # A click before the scripts have come leads to another page: until that has its style, all of
-    # it stands elsewhere.
-    page.wait_for_load_state()
     page.set_viewport_size({"width": width, "height": 900})
     places: list[float] = page.evaluate(PLACES)
     return places
