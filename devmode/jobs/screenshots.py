@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from devmode.errors import NotPermitted
-from devmode.jobs.files import close, contents, opened
+from devmode.jobs.files import Version, close, contents, opened, settled_version
 from devmode.jobs.pool import RESULTS
 
 REQUEST: Final = "live_log"
@@ -32,6 +32,7 @@ MOST_HELD: Final = 20
 _SCREENSHOT = re.compile(r"[0-9]{0,12}\.[0-9]{1,9}\.png")
 _RESULT = re.compile(r"[\w.-]{1,200}-[0-9]{1,6}\.png")
 _HELD = re.compile(r"devmode-[0-9a-f]{18}\.png")
+Settled = tuple[Version, Version]
 _SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -109,6 +110,22 @@ def results_changed_at(directory: Path) -> int | None:
             return os.stat(RESULTS, dir_fd=pool, follow_symlinks=False).st_mtime_ns
     except OSError:
         return None
+
+
+def settled(directory: Path) -> Settled | None:
+    """Tell a pool directory from what it is after anything came into it or its results, or went.
+
+    None when something did just now, or when there are no results yet.
+    """
+    path = str(directory)
+    try:
+        pool, results = (
+            settled_version(os.stat(folder, follow_symlinks=False))
+            for folder in (path, f"{path}/{RESULTS}")
+        )
+    except OSError:
+        return None
+    return (pool, results) if pool and results else None
 
 
 def read_picture(directory: Path, place: Place) -> Picture | None:

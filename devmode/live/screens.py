@@ -27,6 +27,7 @@ from devmode.jobs.screenshots import (
     FOLDER,
     Picture,
     Place,
+    Settled,
     ask_for_pictures,
     hold_picture,
     is_asking,
@@ -35,6 +36,7 @@ from devmode.jobs.screenshots import (
     remove_old_pictures,
     result_place,
     results_changed_at,
+    settled,
     stop_asking,
 )
 from devmode.live.distant import follow_screen
@@ -46,11 +48,15 @@ from devmode.live.watches import Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
+UNTOLD_S = 30.0
+"""How long what shows neither in the times of a pool directory nor to inotify goes unnoticed."""
 BEAT_S = TICK_S / 2
 POLL_S = 0.2
 """How often to look where the system tells nothing by itself."""
 AT_ONCE = 10
 """So many are looked at before everything else has its turn."""
+GLANCES_AT_ONCE = 50
+"""And so many from outside, which takes a tenth of the time."""
 SWEEP_S = 3.0
 
 FAILED = "a screen could not be looked at"
@@ -81,7 +87,10 @@ class _Looked:
     screen: Screen
     read: "Callable[[_Looked], None]"
     lookers: int = 0
+    glanced_at: float = 0.0
     tended_at: float = 0.0
+    settled: Settled | None = None
+    """The pool directory as it was tended; None after a picture, which leaves an old one behind."""
     watched: bool = False
     """Whether the system tells of new pictures."""
     following: "Greenlet[..., object] | None" = None
@@ -90,6 +99,7 @@ class _Looked:
 
     def wake(self) -> None:
         """Have it read in a moment."""
+        self.settled = None
         self.soon(self.read)
 
     def soon(self, do: "Callable[[_Looked], None]") -> None:
@@ -99,17 +109,19 @@ class _Looked:
     @property
     def is_late(self) -> bool:
         """Whether to make sure again that the request stands, and what it causes is removed."""
-        return is_due(time.monotonic() - self.tended_at, TICK_S, BEAT_S)
+        return is_due(time.monotonic() - self.glanced_at, TICK_S, BEAT_S)
+
+    def has_changed(self) -> bool:
+        """Glance at the pool directory from outside: may there be something to do again?"""
+        self.glanced_at = time.monotonic()
+        if self.settled is None or self.glanced_at - self.tended_at > UNTOLD_S:
+            return True
+        return self.settled != settled(self.job.pool_directory)
 
     @property
     def is_told(self) -> bool:
         """Whether new pictures are told by the system, or by the host that has them."""
         return self.watched or self.following is not None
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it has to be looked at, on this host, without having been told."""
-        return self.following is None and (self.is_late or not self.watched)
 
 
 class Screens:
@@ -308,22 +320,28 @@ class Screens:
         while self._looked:
             is_told = all(looked.is_told for looked in self._looked.values())
             gevent.sleep(to_beat_s(BEAT_S) if is_told else POLL_S)
-            due = [looked for looked in self._looked.values() if looked.is_due]
-            for looked in in_breaths(due, AT_ONCE):
-                if looked.is_late:
-                    looked.soon(self._tend)
-                else:
-                    looked.wake()
+            here = [looked for looked in self._looked.values() if looked.following is None]
+            late = [looked for looked in here if looked.is_late]
+            untold = [looked for looked in here if not looked.is_late and not looked.watched]
+            for looked in in_breaths(untold, AT_ONCE):
+                looked.wake()
+            changed = [each for each in in_breaths(late, GLANCES_AT_ONCE) if each.has_changed()]
+            for looked in in_breaths(changed, AT_ONCE):
+                looked.soon(self._tend)
 
     def _tend(self, looked: _Looked) -> None:
         if self._looked.get(looked.job.id) is not looked:
             return
-        looked.tended_at = time.monotonic()
+        looked.tended_at = looked.glanced_at = time.monotonic()
         directory = looked.job.pool_directory
+        found, looked.settled = settled(directory), None
         self._ask(looked)
         looked.watched = self._watches.add(directory, looked.wake)
         remove_old_pictures(directory, self._mark)
         self._read(looked)
+        # Where nothing is told, or something is wrong, it may be well the next time.
+        if looked.watched and looked.screen.problem is None and _is_shown(looked.screen, directory):
+            looked.settled = found
 
     def _read(self, looked: _Looked) -> None:
         if self._looked.get(looked.job.id) is not looked:
@@ -355,6 +373,12 @@ class Screens:
         if problem != looked.screen.problem:
             looked.screen.problem = problem
             self._tell(looked.job.id)
+
+
+def _is_shown(screen: Screen, directory: Path) -> bool:
+    """Tell whether the latest live picture, which may have been half-written, is known."""
+    place = live_place(directory)
+    return place is None or (screen.picture is not None and screen.picture.place == place)
 
 
 def _refresh(screen: Screen, directory: Path) -> bool:

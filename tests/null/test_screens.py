@@ -20,7 +20,7 @@ from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
-from devmode.jobs.screenshots import request_mark
+from devmode.jobs.screenshots import FOLDER, Picture, request_mark
 from devmode.jobs.sealing import Seal
 from devmode.live import screens
 from devmode.live.frame import Frame
@@ -132,6 +132,64 @@ def test_a_request_that_vanishes_is_made_again(start: StartProcess, null_job: St
     until((real.pool / "live_log").exists, "the request")
     (real.pool / "live_log").unlink()
     until((real.pool / "live_log").exists, "the request")
+
+
+def test_a_pool_directory_in_which_nothing_happens_is_left_alone(
+    start: StartProcess, null_job: StartJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = null_job("boot/menu_visible", PAUSE_AT="boot-menu_visible")
+    real.wait_for_pause()
+    for name, faster_s in (("TICK_S", 0.1), ("BEAT_S", 0.05)):
+        monkeypatch.setattr(screens, name, faster_s)
+    process = start()
+    looked = noted(monkeypatch, "ask_for_pictures")
+    job = process.look(real)
+    glances = noted(monkeypatch, "settled")
+    until(lambda: process.screens._looked[job.id].settled, "all to be in order")
+    asked, glanced = len(looked), len(glances)
+    until(lambda: len(glances) >= glanced + 10, "ten glances")
+    assert len(looked) == asked
+    # What a picture leaves behind is removed, and what nothing tells of is looked for now and then.
+    process.screens._looked[job.id].wake()
+    until(lambda: len(looked) == asked + 1, "it to be looked into after a picture")
+    monkeypatch.setattr(screens, "UNTOLD_S", 0.0)
+    until(lambda: len(looked) > asked + 1, "it to be looked into untold")
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Path]:
+    """Note the pool directories that a function of the screens is called with."""
+    called, function = [], getattr(screens, name)
+
+    def note(directory: Path, *arguments: object) -> object:
+        called.append(directory)
+        return function(directory, *arguments)
+
+    monkeypatch.setattr(screens, name, note)
+    return called
+
+
+def test_a_half_written_picture_is_looked_at_again(
+    start: StartProcess, null_job: StartJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = null_job("boot/menu_visible", "shell/small_steps", PAUSE_AT="shell-small_steps")
+    real.wait_for_pause()
+    process = start()
+    job = process.look(real)
+    picture = until(lambda: live_picture(process, job), "the first live picture")
+    data, folder = picture.data, real.pool / "qemuscreenshot"
+    (folder / "2000000000.1.png").write_bytes(data[:-1])
+    (folder / "last.png").unlink()
+    (folder / "last.png").symlink_to("2000000000.1.png")
+    looked = noted(monkeypatch, "ask_for_pictures")
+    until(lambda: len(looked) >= 3, "it to be found half-written again and again")
+    told = len(process.frames)
+    (folder / "2000000000.1.png").write_bytes(data)
+    until(lambda: len(process.frames) > told, "the whole picture")
+
+
+def live_picture(process: Process, job: Job) -> Picture | None:
+    picture = process.screens.of(job).picture
+    return picture if picture and picture.place.folder == FOLDER else None
 
 
 def test_a_worker_that_wants_pictures_too_keeps_its_request(

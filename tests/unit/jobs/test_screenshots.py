@@ -21,6 +21,7 @@ from devmode.jobs.screenshots import (
     remove_old_pictures,
     request_mark,
     result_place,
+    settled,
     stop_asking,
 )
 
@@ -144,6 +145,31 @@ def test_the_newest_screenshot_of_the_results_is_found(pool: Path, tmp_path: Pat
     assert place
     assert place.name == "boot-10.png"
     assert read_picture(pool, place)
+
+
+def test_a_pool_directory_is_known_again_until_something_comes_into_it_or_goes(pool: Path) -> None:
+    results = pool / "testresults"
+    ask_for_pictures(pool, MARK)
+    assert settled(pool) is None, "it has changed just now"
+    for folder in (pool, results):
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+    before = settled(pool)
+    assert before is not None
+    encode(pool, "1.1.png")
+    assert settled(pool) == before, "of pictures inotify tells"
+    (results / "boot-1.png").write_bytes(png())
+    assert settled(pool) is None
+    os.utime(results, (LONG_AGO, LONG_AGO))
+    again = settled(pool)
+    (pool / "live_log").unlink()
+    os.utime(pool, (LONG_AGO, LONG_AGO))
+    assert len({before, again, settled(pool)}) == 3
+
+
+def test_a_pool_directory_without_results_is_never_known_again(pool: Path) -> None:
+    (pool / "testresults").rmdir()
+    os.utime(pool, (LONG_AGO, LONG_AGO))
+    assert settled(pool) is None
 
 
 def test_a_request_for_pictures_is_known_again_and_withdrawn(pool: Path) -> None:
