@@ -22,6 +22,7 @@ from devmode.jobs.archive import Archive
 from devmode.jobs.breath import in_breaths
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
+from devmode.jobs.poolwatch import UNTOLD_S
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import (
     FOLDER,
@@ -48,8 +49,6 @@ from devmode.live.watches import Watches
 
 TICK_S = 1.0
 """How long a request that vanished, or a picture that was not told, goes unnoticed."""
-UNTOLD_S = 30.0
-"""How long what shows neither in the times of a pool directory nor to inotify goes unnoticed."""
 BEAT_S = TICK_S / 2
 POLL_S = 0.2
 """How often to look where the system tells nothing by itself."""
