@@ -27,7 +27,7 @@ from devmode.jobs.files import contents, opened
 from devmode.jobs.job import Job, JobState, Module
 from devmode.jobs.models import JobRow, KeptJob
 from devmode.jobs.results import Results
-from devmode.jobs.screenshots import LARGEST, Picture, Place
+from devmode.jobs.screenshots import Picture, Place
 
 SWEEP_S = 3600.0
 DAY_S = 86400.0
@@ -37,6 +37,8 @@ RESULTS = "results"
 TURN = "results.turn"
 """Locked while a process of this host keeps the results; not empty once they are all kept."""
 MEGABYTE = 1_000_000
+LARGEST = 8 << 20
+"""Bytes of what is kept besides the results: of the last picture, or of the end of a text."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -111,14 +113,9 @@ class Archive:
     def picture(self, job_id: int) -> Picture | None:
         """Return the last picture of an ended job, if it is kept."""
         kept = self.kept([job_id]).get(job_id)
-        if kept is None or kept.picture is None or self._folder is None:
+        if kept is None or kept.picture is None:
             return None
-        try:
-            with opened(self._folder / str(job_id)) as folder:
-                data = contents(folder, PICTURE, LARGEST)
-        except OSError:
-            return None
-        picture = Picture(data or b"", kept.picture)
+        picture = Picture(self._read(job_id, PICTURE) or b"", kept.picture)
         return picture if picture.is_whole else None
 
     def keep_text(self, job_id: int, name: str, end: bytes) -> None:
@@ -127,13 +124,7 @@ class Archive:
 
     def text(self, job_id: int, name: str) -> bytes | None:
         """Return the kept end of a text, None if there is none."""
-        if self._folder is None:
-            return None
-        try:
-            with opened(self._folder / str(job_id)) as folder:
-                return contents(folder, TEXT + name, LARGEST)
-        except OSError:
-            return None
+        return self._read(job_id, TEXT + name)
 
     def texts(self, job_id: int) -> list[str]:
         """Return the names of the texts whose ends are kept."""
@@ -191,6 +182,15 @@ class Archive:
             room -= len(data)
             if room < 0 or not self._write(job_id, f"{RESULTS}/{name}", data):
                 return
+
+    def _read(self, job_id: int, name: str) -> bytes | None:
+        if self._folder is None:
+            return None
+        try:
+            with opened(self._folder / str(job_id)) as folder:
+                return contents(folder, name, LARGEST)
+        except OSError:
+            return None
 
     def _write(self, job_id: int, name: str, data: bytes) -> bool:
         if self._folder is None:

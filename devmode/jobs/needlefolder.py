@@ -17,9 +17,9 @@ from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNot
 from devmode.jobs.files import close, json_contents, opened
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle, check
+from devmode.jobs.png import is_whole, size_of
 from devmode.jobs.registry import Registry
-from devmode.jobs.results import results_in_pool, size_of
-from devmode.jobs.screenshots import is_whole
+from devmode.jobs.results import results_in_pool
 from devmode.jobs.texts import LARGEST_VARIABLES, require_job
 
 SETTING: Final = "DEVMODE_NEEDLE_DIRECTORIES"

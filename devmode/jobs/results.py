@@ -2,7 +2,6 @@
 of one.
 """
 
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -11,18 +10,14 @@ from typing import Final
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
 from devmode.jobs.files import beginning, contents, decoded, opened
+from devmode.jobs.png import HEAD, LARGEST_PICTURE, size_of
 from devmode.jobs.pool import RESULTS
-from devmode.jobs.steps import LARGEST, Step, is_result_file, read_steps
+from devmode.jobs.steps import Step, is_result_file, read_steps
 from devmode.jobs.texts import require_job
 
-LARGEST_PICTURE: Final = 8 << 20
 LARGEST_TEXT: Final = 4 << 20
 LARGEST_RESULT: Final = 8 << 20
 THUMBNAILS: Final = ".thumbs"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_SIZE = struct.Struct(">8s8xII")
-"""The beginning of a PNG: its mark, and width and height after the head of the first chunk."""
-
 
 Open = Callable[[], AbstractContextManager[int]]
 
@@ -64,10 +59,9 @@ class Results:
             return 0, 0
         try:
             with self._opened() as results:
-                header = beginning(results, name, _SIZE.size)
+                return size_of(beginning(results, name, HEAD))
         except TextNotFound:
             return 0, 0
-        return size_of(header)
 
     def text(self, name: str) -> bytes:
         """Return a text as it is, not masked unless it was kept so."""
@@ -83,15 +77,6 @@ class Results:
             raise TextNotFound("There are no results yet, or no longer.") from None
         except OSError as error:
             raise TextNotFound(f"The results can't be read: {error.strerror}.") from error
-
-
-def size_of(picture: bytes) -> tuple[int, int]:
-    """Return width and height of a PNG by its beginning; nothing by nothing if it is none."""
-    try:
-        begin, width, height = _SIZE.unpack(picture[: _SIZE.size])
-    except struct.error:
-        return 0, 0
-    return (min(width, LARGEST), min(height, LARGEST)) if begin == _PNG else (0, 0)
 
 
 def results_in_pool(directory: Path, token: JobToken) -> Results:
@@ -149,7 +134,7 @@ def _screenshots(results: Results, steps: Iterable[Step]) -> Iterator[tuple[str,
 
 def _picture(folder: int, name: str) -> bytes:
     content = _file(folder, name, LARGEST_PICTURE)
-    if not content.startswith(_PNG):
+    if size_of(content) == (0, 0):
         raise TextNotFound("This is no picture, or it is not whole yet.")
     return content
 

@@ -20,21 +20,18 @@ from typing import Final
 
 from devmode.errors import NotPermitted
 from devmode.jobs.files import Version, close, contents, opened, settled_version
+from devmode.jobs.png import LARGEST_PICTURE, is_whole, size_of
 from devmode.jobs.pool import RESULTS
 
 REQUEST: Final = "live_log"
 FOLDER: Final = "qemuscreenshot"
 LATEST: Final = "last.png"
-LARGEST: Final = 8 << 20
-LARGEST_SIDE: Final = 16384
 MOST_RESULTS: Final = 20_000
 MOST_HELD: Final = 20
 _SCREENSHOT = re.compile(r"[0-9]{0,12}\.[0-9]{1,9}\.png")
 _RESULT = re.compile(r"[\w.-]{1,200}-[0-9]{1,6}\.png")
 _HELD = re.compile(r"devmode-[0-9a-f]{18}\.png")
 Settled = tuple[Version, Version]
-_SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -66,22 +63,12 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, in pixels."""
-        return _sides(self.data)
+        return size_of(self.data)
 
     @property
     def is_whole(self) -> bool:
         """Whether this is a PNG from its signature to its end, of a size that a screen can have."""
         return is_whole(self.data)
-
-
-def is_whole(data: bytes) -> bool:
-    """Whether this is a PNG from its signature to its end, of a size that a screen can have."""
-    framed = data.startswith(_SIGNATURE) and data.endswith(_END)
-    return framed and all(0 < side <= LARGEST_SIDE for side in _sides(data))
-
-
-def _sides(data: bytes) -> tuple[int, int]:
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
 def live_place(directory: Path) -> Place | None:
@@ -132,7 +119,7 @@ def read_picture(directory: Path, place: Place) -> Picture | None:
     """Read a picture; None when it is gone, half-written or no picture."""
     try:
         with opened(directory) as pool, opened(place.folder, pool) as folder:
-            data = contents(folder, place.name, LARGEST)
+            data = contents(folder, place.name, LARGEST_PICTURE)
     except OSError:
         return None
     picture = Picture(data or b"", place)

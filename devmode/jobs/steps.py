@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from devmode.jobs.png import LARGEST_SIDE
+
 MOST_STEPS: Final = 2000
 MOST_NEEDLES: Final = 50
 MOST_AREAS: Final = 50
-LARGEST: Final = 10_000
-"""No screen is wider or higher, in pixels."""
 _FILE = re.compile(r"[\w+@:,~-][\w.+@:,~-]{0,200}\.(?:png|txt)")
 
 
@@ -129,4 +129,4 @@ def _file(value: Any) -> str | None:
 def _pixels(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return int(min(max(value, 0), LARGEST)) if value == value else 0  # NaN differs from itself
+    return int(min(max(value, 0), LARGEST_SIDE)) if value == value else 0  # NaN differs from itself

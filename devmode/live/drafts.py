@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from devmode.errors import StateChanged, TextNotFound
 from devmode.jobs.needles import NeedleArea, whole
-from devmode.jobs.results import size_of
+from devmode.jobs.png import size_of
 from devmode.jobs.steps import Step
 from devmode.live.recorded import Recorded
 from devmode.live.screens import Screens

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devmode.jobs.steps import LARGEST, Area, is_result_file, read_steps
+from devmode.jobs.png import LARGEST_SIDE
+from devmode.jobs.steps import Area, is_result_file, read_steps
 
 AREA = {"x": 50, "y": 300, "w": 570, "h": 52, "result": "ok", "similarity": 100}
 MATCH = {
@@ -61,7 +62,8 @@ def test_any_content_is_survived(content: Any) -> None:
         assert isinstance(step.caption, str)
         assert step.screenshot is None or is_result_file(step.screenshot)
         for area in step.drawn:
-            assert all(0 <= part <= LARGEST for part in (area.x, area.y, area.width, area.height))
+            parts = area.x, area.y, area.width, area.height
+            assert all(0 <= part <= LARGEST_SIDE for part in parts)
             assert 0 <= area.similarity <= 100
 
 
