@@ -144,17 +144,18 @@ def yesterdays(app: Flask) -> Iterator[None]:
 def test_every_job_that_ended_can_be_found_as_long_as_it_is_kept(victor: Person) -> None:
     front = LexborHTMLParser(victor.get("/").text)
     assert "old odd" not in front.body.text()
-    seen, path = [], "/ended"
+    seen: list[tuple[str | None, str]] = []
+    path = "/ended"
     assert front.css_first(f'main a[href="{path}"]') is not None
     while path:
         page = LexborHTMLParser(victor.get(path).text)
-        names = [node.text() for node in page.css(".job .name")]
-        assert 0 < len(names) <= PAGE
-        seen += names
+        jobs = [(node.attributes["href"], node.text()) for node in page.css(".job .name")]
+        assert 0 < len(jobs) <= PAGE
+        seen += jobs
         older = page.css_first('a[href*="before="]')
         path = older.attributes["href"] or "" if older else ""
     assert len(seen) == len(set(seen))
-    assert {f"old odd {number}" for number in range(1, PAGE + 10, 2)} <= set(seen)
+    assert {f"old odd {number}" for number in range(1, PAGE + 10, 2)} <= {name for _, name in seen}
 
 
 @pytest.mark.usefixtures("yesterdays")
