@@ -11,6 +11,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -36,7 +37,7 @@ class WrongSetting(Exception):
     """A setting that devmode can't start with."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Every setting; the environment name is the field's in capitals after `DEVMODE_`."""
 
     database_url: str = ""
@@ -126,25 +127,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def openqa_urls(self) -> tuple[str, ...]:
         """The URLs of the openQA instances, in order."""
-        return tuple(url.strip() for url in self.openqa_url.split(",") if url.strip())
+        return _listed(self.openqa_url)
 
     @property
     def host_patterns(self) -> tuple[str, ...]:
         """What `command_server_hosts` names, in order."""
-        named = self.command_server_hosts.split(",")
-        return tuple(pattern.strip() for pattern in named if pattern.strip())
+        return _listed(self.command_server_hosts)
 
-    @property
+    @cached_property
     def worker_keys(self) -> dict[str, str]:
         """The secrets of openQA's workers by their keys."""
-        pairs = (pair.strip().partition(":") for pair in self.openqa_worker_keys.split(","))
+        pairs = (pair.partition(":") for pair in _listed(self.openqa_worker_keys))
         return {key: secret for key, _colon, secret in pairs if key and secret}
 
-    @property
-    def trusted_hosts(self) -> list[str]:
+    @cached_property
+    def trusted_hosts(self) -> tuple[str, ...]:
         """Host names that a request may carry: the guard against DNS rebinding."""
-        named = [name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()]
-        return [*LOOPBACK_HOSTS, *named]
+        return *LOOPBACK_HOSTS, *_listed(self.allowed_hosts.lower())
 
     def trusts(self, host: str) -> bool:
         """Tell whether a `Host` header, `NAME`, `NAME:PORT` or `[IPV6]:PORT`, names this site.
@@ -157,6 +156,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             name == trusted.removeprefix(".") or (trusted[0] == "." and name.endswith(trusted))
             for trusted in self.trusted_hosts
         )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def load(environment: Mapping[str, str], instance: Path) -> Settings:

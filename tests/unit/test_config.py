@@ -8,7 +8,7 @@ from devmode.config import Settings, WrongSetting, chosen, kept_secret, load
 def test_without_anything_set_devmode_serves_this_machine_alone(tmp_path: Path) -> None:
     settings = load({}, tmp_path)
     assert settings.bind == "127.0.0.1:8000"
-    assert settings.trusted_hosts == ["localhost", "127.0.0.1", "[::1]"]
+    assert settings.trusted_hosts == ("localhost", "127.0.0.1", "[::1]")
     assert settings.database_url == f"sqlite:///{tmp_path}/devmode.sqlite"
     assert settings.host
 
@@ -135,7 +135,7 @@ def test_only_a_start_code_that_somebody_chose_is_chosen(tmp_path: Path) -> None
 def test_lists_are_split_and_their_gaps_left_out() -> None:
     settings = Settings(pool_directories="/a/*::/b", allowed_hosts="x, y,")
     assert settings.pool_globs == ("/a/*", "/b")
-    assert settings.trusted_hosts[-2:] == ["x", "y"]
+    assert settings.trusted_hosts[-2:] == ("x", "y")
 
 
 @pytest.mark.parametrize(
