@@ -9,9 +9,9 @@ import gevent
 from gevent.lock import RLock
 
 from devmode.jobs.uploads import Progress
+from devmode.live.audience import Audience
 from devmode.live.renderings import Shown
 from devmode.live.subscription import Subscription
-from devmode.live.view import Audience
 from devmode.sessions.store import EventFacts, SessionFacts
 
 BREATH_S = 0.005

@@ -25,20 +25,21 @@ from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import Picture
 from devmode.jobs.uploads import UPLOADS, Uploads
+from devmode.live.audience import Audience, audience_of
 from devmode.live.channel import BREATH_S, Channel, Recorded
+from devmode.live.control import session_of
 from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
 from devmode.live.renderings import Renderings, Shown
 from devmode.live.screens import Screens
 from devmode.live.subscription import DASHBOARD, News, Regions, Subscription
-from devmode.live.timeline import moment
-from devmode.live.view import Audience, LiveView, Session
+from devmode.live.view import LiveView
 from devmode.openqa.developers import Developers
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.service import Sessions
-from devmode.sessions.store import SESSION, SessionFacts, Store
-from devmode.sessions.users import Role, Visitor
+from devmode.sessions.store import SESSION, Store
+from devmode.sessions.users import Visitor
 
 FIRST_STATUS_S = 0.5
 """How long a page waits for the first status, so that it needn't show "connecting"."""
@@ -161,7 +162,7 @@ class Feed:
             execution=link.execution if link else ExecutionState(),
             link=link.state if link else no_link,
             trouble=link.trouble if link else job.obstacle,
-            session=self._session(facts) if facts else None,
+            session=session_of(facts, away=self._sessions.is_away(facts)) if facts else None,
             revision=self._sessions.revision_of(facts) if facts else "",
             events=recorded.events,
             uploads=recorded.uploads,
@@ -220,12 +221,12 @@ class Feed:
 
     def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
         """Tell which audience of a job somebody belongs to."""
-        return _audience_of(visitor, self._store.session_of(job_id))
+        return audience_of(visitor, self._store.session_of(job_id))
 
     def regions_for(self, visitor: Visitor, job_id: int) -> Regions:
         """Render every region of a job's page as this visitor may see it."""
         recorded = self._read(job_id)
-        audience = _audience_of(visitor, recorded.session)
+        audience = audience_of(visitor, recorded.session)
         _shown, regions = self._whole(job_id, audience, recorded)
         return regions
 
@@ -408,7 +409,7 @@ class Feed:
     def _audience(self, subject: int, subscription: Subscription, recorded: Recorded) -> Audience:
         if subject == DASHBOARD:
             return Audience.VIEWER
-        return subscription.audience or _audience_of(subscription.visitor, recorded.session)
+        return subscription.audience or audience_of(subscription.visitor, recorded.session)
 
     def _whole(self, subject: int, audience: Audience, recorded: Recorded) -> tuple[Shown, Regions]:
         return self._renderings.whole(
@@ -421,27 +422,3 @@ class Feed:
         if subject == DASHBOARD:
             return self._render_jobs(self.jobs(), last)
         return self._render(self._view(self._registry.get(subject), recorded), audience, last)
-
-    def _session(self, facts: SessionFacts) -> Session:
-        return Session(
-            developer=facts.developer,
-            started_at=moment(facts.started_at),
-            tabs=facts.tabs,
-            open=facts.open,
-            requested_by=facts.requested_by,
-            away=self._sessions.is_away(facts),
-        )
-
-
-def _audience_of(visitor: Visitor, facts: SessionFacts | None) -> Audience:
-    is_owner = facts is not None and facts.user_id == visitor.id and facts.open
-    if is_owner and visitor.role >= Role.OPERATOR:
-        return Audience.OWNER
-    return _AUDIENCES[visitor.role]
-
-
-_AUDIENCES = {
-    Role.ADMINISTRATOR: Audience.ADMINISTRATOR,
-    Role.OPERATOR: Audience.OPERATOR,
-    Role.VIEWER: Audience.VIEWER,
-}

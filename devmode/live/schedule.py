@@ -6,7 +6,8 @@ A test enters a module some fifty times; each time two or three rows show someth
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from devmode.jobs.job import Module
+from devmode.commandserver.execution import ExecutionState
+from devmode.jobs.job import Job, Module
 
 HOOK = " (post fail hook)"
 """What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""
@@ -108,6 +109,17 @@ def first_ahead(modules: tuple[Module, ...], current: str | None) -> int:
 def module_of(name: str | None) -> str | None:
     """Return the full name of the module that os-autoinst is in, in its post-fail hook too."""
     return name and name.removesuffix(HOOK)
+
+
+def current_module(job: Job, execution: ExecutionState) -> str | None:
+    """Return the full name of the module that runs, as os-autoinst tells it."""
+    return execution.module or (None if execution.known else job.current_module)
+
+
+def modules_ahead(job: Job, execution: ExecutionState) -> tuple[Module, ...]:
+    """Return the modules that still come after the one that runs."""
+    current = module_of(current_module(job, execution))
+    return job.modules[first_ahead(job.modules, current) :]
 
 
 def full_names(modules: tuple[Module, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from devmode.live.view import Audience
+from devmode.live.audience import Audience
 
 
 class Sight(Enum):

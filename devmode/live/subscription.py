@@ -12,8 +12,8 @@ import msgspec
 from gevent.event import Event
 
 from devmode import metrics
+from devmode.live.audience import Audience
 from devmode.live.frame import Frame
-from devmode.live.view import Audience
 from devmode.sessions.users import Visitor
 
 DASHBOARD = 0

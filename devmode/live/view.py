@@ -4,109 +4,25 @@ Holds nothing personal: the same snapshot serves everyone, and what differs betw
 by `Audience` alone.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
 
-from devmode.commandserver.execution import ExecutionState, Mismatch, PauseKind
+from devmode.commandserver.execution import ExecutionState, PauseKind
 from devmode.commandserver.link import LinkState
-from devmode.jobs.job import Job, JobState, Module
-from devmode.live.schedule import Schedule, first_ahead, module_of
+from devmode.jobs.job import Job, JobState
+from devmode.live import buttons
+from devmode.live.audience import Audience
+from devmode.live.buttons import Action
+from devmode.live.control import Session
+from devmode.live.headline import Headline, headline_of
+from devmode.live.pausesettings import Settings, settings_of
+from devmode.live.schedule import Schedule, current_module, module_of, modules_ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
 from devmode.live.timeline import TimelineEntry, entries, moment
-from devmode.sessions.actions import shown_setting
 from devmode.sessions.store import EventFacts
-
-RETRIEVING = "Retrieving the status…"
-
-
-class Audience(Enum):
-    """Who looks; all of one audience get the same bytes."""
-
-    OWNER = "owner"
-    ADMINISTRATOR = "administrator"
-    OPERATOR = "operator"
-    VIEWER = "viewer"
-    PROGRAM = "program"
-    """Whoever it acts for: it gets JSON."""
-    LIVEHANDLER = "livehandler"
-    """openQA's own page: it gets what openQA's livehandler would tell."""
-    SCREEN = "screen"
-    """Gets pictures and nothing else."""
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The status line."""
-
-    kind: str
-    title: str
-    detail: str = ""
-
-    @property
-    def is_ailing(self) -> bool:
-        """Whether the way to the command server is worth an examination."""
-        return self.kind == "trouble" or (self.kind == "connecting" and self.detail != RETRIEVING)
-
-
-@dataclass(frozen=True)
-class Action:
-    """A button."""
-
-    name: str
-    label: str
-    help: str
-    endpoint: str
-    primary: bool = False
-    enabled: bool = True
-    """One that does not work now keeps its place: who presses it again and again hits no other."""
-    apart: bool = False
-    """Whether it decides how a check or a failure ends: it stands where no other button does."""
-    query: dict[str, str] = field(default_factory=dict)
-
-
-OptionGroup = tuple[str, tuple[tuple[str, str], ...]]
-"""What stands above some options, and each of these: what it sends and what it shows."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A pause setting as the command server has it."""
-
-    name: str
-    label: str
-    help: str
-    value: str
-    known: bool
-    supported: bool = True
-    options: tuple[OptionGroup, ...] = ()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The four pause settings."""
-
-    pause_at: Setting
-    pause_on_mismatch: Setting
-    pause_on_next_command: Setting
-    pause_on_failure: Setting
-
-
-@dataclass(frozen=True)
-class Session:
-    """Who controls the job."""
-
-    developer: str
-    started_at: datetime
-    tabs: int
-    open: bool
-    requested_by: str | None
-    away: bool
 
 
 class LiveView(Struct, frozen=True, dict=True):
@@ -151,51 +67,18 @@ class LiveView(Struct, frozen=True, dict=True):
 
     @cached_property
     def headline(self) -> Headline:
-        """The status line; what comes first wins, as in openQA's running.js (702-742)."""
-        if self.job.state is JobState.ENDED:
-            return Headline("ended", "Ended", self.job.result or "")
-        if self.execution.stopping:
-            return Headline("stopping", "About to stop", self.execution.stopping)
-        if self.job.obstacle:
-            return Headline("connecting", "Out of reach", self.job.obstacle)
-        if self.link in (LinkState.RECONNECTING, LinkState.UNRESPONSIVE, LinkState.CLOSED):
-            return Headline("trouble", "Reconnecting", self.trouble or "")
-        if not self.execution.known:
-            return Headline("connecting", "Connecting", self.trouble or RETRIEVING)
-        if self.execution.pause is not None:
-            return self._paused(self.execution.pause.kind, self.execution.pause.reason)
-        return Headline("running", self._running_title, self._position)
+        """The status line."""
+        return headline_of(self.job, self.execution, self.link, self.trouble)
 
     @property
     def is_paused(self) -> bool:
         """Whether the test is known to be paused now."""
         return self.headline.kind == "paused"
 
-    def _paused(self, kind: PauseKind, reason: str) -> Headline:
-        if kind is PauseKind.MODULE and self.current_module:
-            return Headline("paused", f"Paused at module {self.current_module}", reason)
-        place = f" in {self.current_module}" if self.current_module else ""
-        told = reason.strip()
-        if self.execution.tags is not None:
-            told += f"\nThe check of {', '.join(self.execution.tags)} goes on, and can still fail."
-        return Headline("paused", f"Paused{_PAUSES.get(kind, '')}{place}", told)
-
-    @property
-    def _running_title(self) -> str:
-        chosen = self.execution.pause_at
-        if chosen and any(module.full_name == chosen for module in self._ahead):
-            return f"Will pause at module {chosen}"
-        return "Running"
-
-    @property
-    def _position(self) -> str:
-        doing = " ".join(filter(None, (self.execution.api_function, self.execution.api_detail)))
-        return ", ".join(filter(None, (self.current_module, doing)))
-
     @property
     def current_module(self) -> str | None:
         """Full name of the test module that runs, as os-autoinst tells it."""
-        return self.execution.module or (None if self.execution.known else self.job.current_module)
+        return current_module(self.job, self.execution)
 
     @property
     def scheduled_module(self) -> str | None:
@@ -217,63 +100,20 @@ class LiveView(Struct, frozen=True, dict=True):
         """The buttons about the test for this audience, the likeliest first."""
         if audience is not Audience.OWNER or not self.can_steer:
             return []
-        if self.execution.pause is None:
-            return list(self._while_running())
-        return list(self._while_paused(self.execution.pause.kind))
-
-    def _while_running(self) -> Iterable[Action]:
-        yield Action(
-            "pause", "Pause now", "Holds the test before its next command."
-            " A screen check in progress goes on meanwhile.", "steering.pause", primary=True,
-            enabled=self.execution.supports_pausing,
-        )  # fmt: skip
-        yield _step(enabled=False)
-        if self.execution.tags is not None:
-            yield Action(
-                "skip-timeout", "Skip timeout", "The screen check in progress times out at once.",
-                "steering.skip_timeout", apart=True,
-            )  # fmt: skip
-
-    def _while_paused(self, kind: PauseKind) -> Iterable[Action]:
-        failed = kind in (PauseKind.FAILURE, PauseKind.FAILED_FUNCTION)
-        resume = {
-            PauseKind.MISMATCH: "Loads the needles anew and tries the screen check again.",
-            PauseKind.FAILURE: "The post-fail hook runs, then the next module.",
-            PauseKind.FAILED_FUNCTION: "The failure takes its course.",
-        }.get(kind, "The test goes on. “Pause on next command” is switched off.")
-        yield Action("resume", "Resume", resume, "steering.resume", primary=True)
-        yield _step(enabled=True)
-        if failed:
-            yield Action(
-                "ignore-failure", "Ignore failure and resume", "The test goes on as if it had not"
-                " failed.", "steering.resume", apart=True, query={"ignore_failure": "1"},
-            )  # fmt: skip
-        if kind is PauseKind.MISMATCH:
-            yield Action(
-                "give-up", "Give up the check", "The screen check fails now,"
-                " instead of being tried again.", "steering.give_up", apart=True,
-            )  # fmt: skip
+        return list(buttons.about_the_test(self.execution))
 
     def session_actions(self, audience: Audience) -> list[Action]:
         """The buttons about who controls the job."""
         if self.job.state is not JobState.RUNNING or self.remembered or audience is Audience.VIEWER:
             return []
         if self.session is None:
-            return [
-                Action(
-                    "start",
-                    "Take control",
-                    "You decide where the test pauses. Nobody else can, until you let go.",
-                    "steering.start",
-                    primary=True,
-                )
-            ]
+            return [buttons.TAKE_CONTROL]
         if self.control is None:
             # Who takes it just now is no owner yet, and would be told to ask themselves.
             return []
         if audience is Audience.OWNER:
-            return list(self._for_the_owner(self.session))
-        return list(self._for_others(self.session, audience))
+            return list(buttons.for_the_owner(self.session))
+        return list(buttons.for_others(self.session, audience))
 
     def release_actions(self, audience: Audience) -> list[Action]:
         """The ways to let go of the job."""
@@ -281,32 +121,7 @@ class LiveView(Struct, frozen=True, dict=True):
             return []
         if audience is not Audience.OWNER:
             return []
-        return [
-            Action(f"release-{name}", label, text, "steering.release", query={"then": name})
-            for name, label, text in (
-                ("continue", "Let go", "Clears every pause setting and lets the test continue."),
-                ("stay", "Leave as it is", "Lets go; a paused test stays paused."),
-                ("cancel", "Cancel the job", "Ends the test run for good."),
-            )
-        ]
-
-    def _for_the_owner(self, session: Session) -> Iterable[Action]:
-        if session.requested_by:
-            yield Action(
-                "hand-over", f"Hand over to {session.requested_by}", "They control the job then.",
-                "steering.hand_over", primary=True, query={"to": session.requested_by},
-            )  # fmt: skip
-
-    def _for_others(self, session: Session, audience: Audience) -> Iterable[Action]:
-        if audience is Audience.ADMINISTRATOR or session.away:
-            yield Action(
-                "take-over", "Take over", f"Takes control from {session.developer}."
-                " It is noted in the timeline.", "steering.take_over",
-            )  # fmt: skip
-        yield Action(
-            "request", "Ask for control", f"{session.developer} is shown that you ask.",
-            "steering.request_control",
-        )  # fmt: skip
+        return list(buttons.LETTING_GO)
 
     def settings_editable(self, audience: Audience) -> bool:
         """Whether this audience may change the settings now."""
@@ -323,59 +138,13 @@ class LiveView(Struct, frozen=True, dict=True):
         )
 
     def settings(self, audience: Audience) -> Settings:
-        """The pause settings, as the command server has them."""
-        return Settings(
-            pause_at=self._setting(
-                "pause_at", "Pause at module", "The test pauses when it reaches this module.",
-                options=self._module_options(audience),
-            ),
-            pause_on_mismatch=self._setting(
-                "pause_on_mismatch", "Pause on screen mismatch",
-                "The test pauses instead of failing when no needle matches in time.",
-                options=_MISMATCH_OPTIONS,
-            ),
-            pause_on_next_command=self._setting(
-                "pause_on_next_command", "Pause on next command",
-                "The test pauses before whatever it does next.",
-            ),
-            pause_on_failure=self._setting(
-                "pause_on_failure", "Pause on failure",
-                "The test pauses when a module dies or an API function fails;"
-                " a screen mismatch has its own setting.",
-                supported=self.execution.supports_pausing or not self.execution.known,
-            ),
-        )  # fmt: skip
+        """The pause settings, as the command server has them.
 
-    def _setting(
-        self,
-        name: str,
-        label: str,
-        help_text: str,
-        *,
-        options: tuple[OptionGroup, ...] = (),
-        supported: bool = True,
-    ) -> Setting:
-        value = shown_setting(self.execution, name) if self.execution.known else None
-        return Setting(name, label, help_text, value or "", value is not None, supported, options)
-
-    @property
-    def _ahead(self) -> tuple[Module, ...]:
-        return self.job.modules[first_ahead(self.job.modules, self.scheduled_module) :]
-
-    def _module_options(self, audience: Audience) -> tuple[OptionGroup, ...]:
-        """Modules that still come, by category, and the one that is set even if it has passed.
-
-        Who can't choose is shown what is chosen: of a list of all, each module would be news.
+        Who can't choose a module is offered none: of a list of all, each would be news.
         """
-        offered = self._ahead if self.settings_editable(audience) else ()
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for module in offered:
-            groups.setdefault(module.category, []).append((module.full_name, module.name))
-        options: list[OptionGroup] = [("", (("", "nowhere"),))]
-        chosen = self.execution.pause_at
-        if isinstance(chosen, str) and chosen not in {module.full_name for module in offered}:
-            options.append(("", ((chosen, chosen),)))
-        return (*options, *((category, tuple(group)) for category, group in groups.items()))
+        can_choose = self.settings_editable(audience)
+        offered = modules_ahead(self.job, self.execution) if can_choose else ()
+        return settings_of(self.execution, offered)
 
     def cautions(self, audience: Audience) -> list[str]:
         """What one should know before pressing a button of `actions`."""
@@ -456,29 +225,3 @@ class LiveView(Struct, frozen=True, dict=True):
         """The page's title."""
         mark = {"paused": "‖ ", "running": "▶ ", "ended": "■ "}.get(self.headline.kind, "")
         return f"{mark}{self.job.name} · devmode"
-
-
-def _step(*, enabled: bool) -> Action:
-    return Action(
-        "step", "Step", "Executes the next command of a paused test and pauses before the one after"
-        " it.", "steering.step", enabled=enabled,
-    )  # fmt: skip
-
-
-_PAUSES = {
-    PauseKind.MISMATCH: " on a screen mismatch",
-    PauseKind.NEXT_COMMAND: " before the next command",
-    PauseKind.FAILURE: " on a failure",
-    PauseKind.FAILED_FUNCTION: " on a failure",
-}
-
-_MISMATCH_OPTIONS = (
-    (
-        "",
-        (
-            (Mismatch.OFF.value, "no"),
-            (Mismatch.ASSERT_SCREEN.value, "assert_screen"),
-            (Mismatch.CHECK_SCREEN.value, "assert_screen and check_screen"),
-        ),
-    ),
-)

@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from devmode import errors, schemas
 from devmode.jobs.needles import Needle
+from devmode.live.audience import Audience
 from devmode.live.subscription import News
-from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.web import devmode
 from devmode.web.operations import EVENTS, PNG, TEXT, Operation, operation

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from devmode.background import in_background
 from devmode.errors import DevmodeError, JobNotFound, JobNotRunning
 from devmode.jobs.job import Job, JobState
+from devmode.live.audience import Audience
 from devmode.live.frame import Frame
 from devmode.live.livehandler import (
     FAILED,
@@ -37,7 +38,6 @@ from devmode.live.livehandler import (
 )
 from devmode.live.livehandler_commands import Asked, asked
 from devmode.live.subscription import News, Subscription
-from devmode.live.view import Audience
 from devmode.sessions.service import After
 from devmode.sessions.users import Role, Visitor
 from devmode.web import Devmode, admission, devmode, guests

@@ -8,11 +8,12 @@ from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from devmode.live.audience import Audience
 from devmode.live.dashboard import JobLine
 from devmode.live.renderings import Shown
 from devmode.live.schedule import Row, Schedule
 from devmode.live.subscription import Regions
-from devmode.live.view import Audience, LiveView
+from devmode.live.view import LiveView
 from devmode.web.snapshots import snapshot_regions
 from devmode.web.told import told_regions
 

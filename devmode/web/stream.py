@@ -9,10 +9,10 @@ from gevent.ssl import SSLSocket
 
 from devmode.digits import number_of
 from devmode.errors import InvalidCommand
+from devmode.live.audience import Audience
 from devmode.live.frame import Frame
 from devmode.live.subscription import DASHBOARD, News
 from devmode.live.texts import Wanted
-from devmode.live.view import Audience
 from devmode.sessions.users import Visitor
 from devmode.web import admission, devmode
 from devmode.web.eventstream import (

@@ -10,13 +10,13 @@ from flask import Blueprint, Request, Response, render_template, request
 from devmode.digits import number_of
 from devmode.errors import HostAway, InvalidCommand, TextNotFound
 from devmode.jobs.texts import LOG, SERIAL, file_of
+from devmode.live.audience import Audience
 from devmode.live.lines import Line
 from devmode.live.sight import sight_of
 from devmode.live.subscription import Subscription
 from devmode.live.text import read_cursor
 from devmode.live.texts import Pieces, SightOn, Wanted, Watching
 from devmode.live.timeline import GROUPS
-from devmode.live.view import Audience
 from devmode.web import devmode
 from devmode.web.operations import TEXT
 from devmode.web.security import visitor

@@ -8,9 +8,9 @@ from flask import Flask
 from gevent.event import Event
 
 from devmode.errors import DatabaseAway
+from devmode.live.audience import Audience
 from devmode.live.feed import Feed
 from devmode.live.subscription import News, Subscription
-from devmode.live.view import Audience
 from devmode.sessions.users import Visitor
 from tests.null.fixtures import Person, Watched
 from tests.waiting import until

@@ -7,12 +7,13 @@ import gevent
 import pytest
 
 from devmode.jobs.job import Job
+from devmode.live.audience import Audience
 from devmode.live.channel import BREATH_S, Recorded
 from devmode.live.dashboard import PACE_S
 from devmode.live.feed import Feed
 from devmode.live.renderings import Shown
 from devmode.live.subscription import DASHBOARD, Regions, Subscription, merged
-from devmode.live.view import Audience, LiveView
+from devmode.live.view import LiveView
 from devmode.sessions.users import Role, Visitor
 from tests.waiting import until
 

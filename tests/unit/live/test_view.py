@@ -11,8 +11,10 @@ from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Pause
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import NOWHERE, Job, JobState, Module
+from devmode.live.audience import Audience
+from devmode.live.control import Session
 from devmode.live.screenview import ScreenFacts
-from devmode.live.view import Audience, LiveView, Session
+from devmode.live.view import LiveView
 
 MISMATCH = "match=menu timed out after 30 (assert_screen)"
 JOB = Job(

@@ -18,10 +18,12 @@ from devmode.config import Settings
 from devmode.jobs.job import Job, JobState, Module
 from devmode.jobs.openqa import Facts
 from devmode.jobs.remote import OpenqaPart
+from devmode.live.audience import Audience
+from devmode.live.control import Session
 from devmode.live.renderings import Renderings, Shown
 from devmode.live.screenview import ScreenFacts
 from devmode.live.subscription import Regions
-from devmode.live.view import Audience, LiveView, Session
+from devmode.live.view import LiveView
 from devmode.sessions.store import EventFacts
 from devmode.web.rendering import SHOWN, Fragments, job_regions
 
