@@ -99,6 +99,13 @@ class Job:
         return "The job's pool directory is on another machine, and no openQA tells of it."
 
     @property
+    def deadline(self) -> float | None:
+        """When MAX_JOB_TIME is over, in seconds since 1970; None where nothing ends the job."""
+        if self.state is JobState.ENDED or self.time_limit_s is None:
+            return None
+        return self.started_at + self.time_limit_s
+
+    @property
     def done(self) -> int:
         """How many modules have a result."""
         return sum(module.has_result for module in self.modules)

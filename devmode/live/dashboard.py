@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.jobs.archive import Archive, Kept
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.openqa import PASSED
 from devmode.jobs.registry import Registry
+from devmode.live.schedule import current_module
 from devmode.live.screens import Screens
 from devmode.live.timeline import moment
 from devmode.sessions.links import Links, Listening
@@ -140,16 +142,16 @@ class Dashboard:
 
     def _running(self, job: Job, facts: SessionFacts | None) -> JobLine:
         link = self._links.of(job.id)
-        execution = link.execution if link else None
-        paused = execution.pause.reason if execution and execution.pause else None
-        if execution is None or not execution.known:
+        execution = link.execution if link else ExecutionState()
+        paused = execution.pause.reason if execution.pause else None
+        if not execution.known:
             paused = job.paused
         trouble = link.trouble if link and link.state in _LOST else None
         return JobLine(
             id=job.id,
             name=job.name,
             kind="trouble" if trouble else "paused" if paused else "running",
-            module=(execution.module if execution and execution.known else job.current_module),
+            module=current_module(job, execution),
             done=job.done,
             failed=job.failed,
             total=len(job.modules),
@@ -157,7 +159,7 @@ class Dashboard:
             owner=facts.developer if facts and facts.open else None,
             started_at=moment(job.started_at),
             ended_at=None,
-            deadline=moment(job.started_at + job.time_limit_s) if job.time_limit_s else None,
+            deadline=moment(job.deadline) if job.deadline else None,
             picture=self._screens.version_of(job),
         )
 

@@ -56,9 +56,7 @@ class LiveView(Struct, frozen=True, dict=True):
     @property
     def deadline(self) -> datetime | None:
         """When MAX_JOB_TIME ends the job; None where nothing does."""
-        if self.job.state is JobState.ENDED or self.job.time_limit_s is None:
-            return None
-        return moment(self.job.started_at + self.job.time_limit_s)
+        return None if self.job.deadline is None else moment(self.job.deadline)
 
     @property
     def screen(self) -> ScreenView:

@@ -23,12 +23,9 @@ from devmode.web.timeline import told_events
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 CONTROLLED = (errors.NotPermitted, errors.JobNotFound, errors.JobNotRunning)
+OWNED = (*CONTROLLED, errors.NotSessionOwner, errors.StateChanged)
 STEERED = (
-    errors.NotPermitted,
-    errors.JobNotFound,
-    errors.JobNotRunning,
-    errors.NotSessionOwner,
-    errors.StateChanged,
+    *OWNED,
     errors.InvalidCommand,
     errors.CommandServerUnreachable,
     errors.CommandNotConfirmed,
@@ -194,19 +191,7 @@ def request_control(job_id: int) -> schemas.Answer:
 
 
 @blueprint.post("/jobs/<int:job_id>/session/hand-over")
-@operation(
-    Operation(
-        schemas.Answer,
-        body=schemas.HandOver,
-        refusals=(
-            errors.NotPermitted,
-            errors.JobNotFound,
-            errors.JobNotRunning,
-            errors.NotSessionOwner,
-            errors.StateChanged,
-        ),
-    )
-)
+@operation(Operation(schemas.Answer, body=schemas.HandOver, refusals=OWNED))
 def hand_over(job_id: int, body: schemas.HandOver) -> schemas.Answer:
     """Give control to the developer who asks for it."""
     return _answer(job_id, devmode().sessions.hand_over(job_id, visitor(), body.to))
@@ -286,9 +271,7 @@ def give_up(job_id: int, body: schemas.Act) -> schemas.Answer:
         schemas.Answer,
         body=schemas.NewNeedle,
         refusals=(
-            *CONTROLLED,
-            errors.NotSessionOwner,
-            errors.StateChanged,
+            *OWNED,
             errors.TextNotFound,
             errors.NeedleNotSaved,
             errors.HostAway,

@@ -12,7 +12,7 @@ from devmode.errors import HostAway, InvalidCommand, TextNotFound
 from devmode.jobs.texts import LOG, SERIAL, file_of
 from devmode.live.audience import Audience
 from devmode.live.lines import Line
-from devmode.live.sight import sight_of
+from devmode.live.sight import Sight, sight_of
 from devmode.live.subscription import Subscription
 from devmode.live.text import read_cursor
 from devmode.live.texts import Pieces, SightOn, Wanted, Watching
@@ -80,17 +80,17 @@ def panel(job_id: int, audience: Audience) -> Panel:
     sight = sight_of(audience)
     at = number_of(request.args.get("at", ""))
     if at is not None:
-        return _excerpt(job_id, name, audience, at, tabs)
+        return _excerpt(job_id, name, sight, at, tabs)
     words = request.args.get("find", "")[:LONGEST_SEARCH]
     if words:
-        return _found(job_id, name, audience, words, tabs)
+        return _found(job_id, name, sight, words, tabs)
     end = devmode().texts.glance(job_id, name, sight)
     return Panel(name, tabs, end.lines, str(end.cursor or ""), end.problem)
 
 
-def _found(job_id: int, name: str, audience: Audience, words: str, tabs: list[Tab]) -> Panel:
+def _found(job_id: int, name: str, sight: Sight, words: str, tabs: list[Tab]) -> Panel:
     try:
-        found = devmode().texts.found(job_id, name, sight_of(audience), words)
+        found = devmode().texts.found(job_id, name, sight, words)
     except (TextNotFound, HostAway) as error:
         return Panel(name, tabs, [], problem=error.sentence, find=words)
     many = "1 line holds" if len(found.lines) == 1 else f"{len(found.lines):,} lines hold"
@@ -99,9 +99,9 @@ def _found(job_id: int, name: str, audience: Audience, words: str, tabs: list[Ta
     return Panel(name, tabs, found.lines, problem=problem, find=words)
 
 
-def _excerpt(job_id: int, name: str, audience: Audience, at: int, tabs: list[Tab]) -> Panel:
+def _excerpt(job_id: int, name: str, sight: Sight, at: int, tabs: list[Tab]) -> Panel:
     try:
-        lines = devmode().texts.excerpt(job_id, name, sight_of(audience), at)
+        lines = devmode().texts.excerpt(job_id, name, sight, at)
     except (TextNotFound, HostAway) as error:
         return Panel(name, tabs, [], problem=error.sentence, at=at)
     return Panel(name, tabs, lines, at=at)
