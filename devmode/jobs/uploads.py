@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from gevent.lock import RLock
 from sqlalchemy import delete, select, update
 
-from devmode.cluster.database import AWAY, Database, changed_rows
+from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.notices import Notices
-from devmode.errors import DatabaseAway
+from devmode.cluster.turns import Turns
 from devmode.jobs.models import JobRow, UploadProgress
 
 UPLOADS = "uploads"
@@ -31,19 +30,13 @@ class Uploads:
         self._known: dict[int, Progress] = {}
         self._outdated: set[int] = set()
         self._all_outdated = True
-        # Who comes while it is read waits for it.
-        self._reading = RLock()
+        self._reading = Turns()
         notices.listen(UPLOADS, lambda job_id: self._outdate(int(job_id)))
         notices.when_missed(self._miss)
 
     def of(self, job_id: int) -> Progress | None:
         """Return what the worker of a job told last, None if nothing; raise `DatabaseAway`."""
-        has_waited = self._reading.locked()
-        with self._reading:
-            outdated = self._all_outdated or job_id in self._outdated
-            if outdated and has_waited and self._database.is_away:
-                # One after the other they would wait for ever longer.
-                raise DatabaseAway(AWAY)
+        with self._reading.take(self._database, lambda: self._is_outdated(job_id)):
             if self._all_outdated:
                 self._read_all()
             if job_id in self._outdated:
@@ -59,6 +52,9 @@ class Uploads:
                 session.add(UploadProgress(job_id=job_id, progress=progress))
             session.execute(delete(UploadProgress).where(UploadProgress.job_id.in_(ended)))
             self._notices.publish(session, UPLOADS, job_id)
+
+    def _is_outdated(self, job_id: int) -> bool:
+        return self._all_outdated or job_id in self._outdated
 
     def _miss(self) -> None:
         self._all_outdated = True

@@ -6,27 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import gevent
-from gevent.lock import RLock
 
-from devmode.jobs.uploads import Progress
+from devmode.cluster.turns import Turns
 from devmode.live.audience import Audience
 from devmode.live.renderings import Shown
 from devmode.live.subscription import Subscription
-from devmode.sessions.store import EventFacts, SessionFacts
+from devmode.live.views import Written
 
 BREATH_S = 0.005
 """A change is told at once; those that follow within this time are told together."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What the database says about a job; read anew only after a notice."""
-
-    session: SessionFacts | None = None
-    events: tuple[EventFacts, ...] = ()
-    uploads: Progress | None = None
-    is_old: bool = False
-    """The database can't be reached; this is what it said last."""
 
 
 @dataclass
@@ -41,12 +29,12 @@ class Channel:
     """Whether a greenlet tells what changed; there is none while nothing happens."""
     told_at: float = -math.inf
     """When something was told last, by the monotonic clock."""
-    recorded: Recorded = field(default_factory=Recorded)
+    written: Written = field(default_factory=Written)
     looking_again: "gevent.Greenlet[..., None] | None" = None
     outdated: bool = True
-    """Whether `recorded` has to be read again."""
-    reading: RLock = field(default_factory=RLock)
-    """Held while `recorded` is read, when `outdated` is False already."""
+    """Whether `written` has to be read again."""
+    reading: Turns = field(default_factory=Turns)
+    """Taken while `written` is read, when `outdated` is False already."""
 
     def rest_s(self, pace_s: float) -> float:
         """Return how long to wait so that nobody is told more often than every `pace_s`."""
@@ -55,5 +43,9 @@ class Channel:
     @property
     def is_at_rest(self) -> bool:
         """Whether a change can be told now, by whoever notices it."""
-        busy = self.serving or self.outdated or self.reading.locked()
-        return not (busy or self.rest_s(BREATH_S))
+        return self.is_up_to_date and not (self.serving or self.rest_s(BREATH_S))
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether `written` need not be read, nor waited for."""
+        return not (self.outdated or self.reading.is_taken)

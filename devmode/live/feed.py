@@ -12,13 +12,9 @@ from functools import partial
 
 import gevent
 import structlog
-from gevent.event import Event
 
 from devmode.background import in_background
-from devmode.cluster.database import AWAY
 from devmode.cluster.notices import Notices
-from devmode.commandserver.execution import ExecutionState
-from devmode.commandserver.link import LinkState
 from devmode.errors import DatabaseAway
 from devmode.jobs.archive import Archive
 from devmode.jobs.job import Job, JobState
@@ -26,23 +22,22 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import Picture
 from devmode.jobs.uploads import UPLOADS, Uploads
 from devmode.live.audience import Audience, audience_of
-from devmode.live.channel import BREATH_S, Channel, Recorded
-from devmode.live.control import session_of
+from devmode.live.channel import BREATH_S, Channel
 from devmode.live.dashboard import PACE_S, Dashboard, JobLine
 from devmode.live.frame import Frame
 from devmode.live.presence import Attendance
 from devmode.live.renderings import Renderings, Shown
 from devmode.live.screens import Screens
+from devmode.live.sources import Sources
 from devmode.live.subscription import DASHBOARD, News, Regions, Subscription
 from devmode.live.view import LiveView
+from devmode.live.views import Views, Written
 from devmode.openqa.developers import Developers
-from devmode.sessions.links import Links, Listening
+from devmode.sessions.links import Links
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import SESSION, Store
 from devmode.sessions.users import Visitor
 
-FIRST_STATUS_S = 0.5
-"""How long a page waits for the first status, so that it needn't show "connecting"."""
 FAILED = "a channel of the feed failed"
 
 log = structlog.stdlib.get_logger(__name__)
@@ -53,7 +48,7 @@ RenderJobs = Callable[[list[JobLine], Shown], tuple[Shown, Regions]]
 
 
 class Feed:
-    """Composes live views and hands what changed to the streams."""
+    """Hands what changed to the streams; also tells a page once what its stream begins with."""
 
     def __init__(
         self,
@@ -71,20 +66,16 @@ class Feed:
     ) -> None:
         """Serve nobody yet."""
         self._registry = registry
-        self._sessions = sessions
         self._store = store
-        self._links = links
-        self._attendance = attendance
         self._screens = screens
         self._archive = archive
-        self._uploads = uploads
-        self._developers = developers
         self.dashboard = Dashboard(registry, store, links, screens, archive)
+        self._views = Views(registry, sessions, store, links, screens, archive, uploads, developers)
+        self._sources = Sources(links, screens, attendance, developers, self._hear, self.touch)
         self._render = render
         self._render_jobs = render_jobs
         self._renderings = Renderings()
         self._channels: dict[int, Channel] = defaultdict(Channel)
-        self._listenings: dict[int, Listening] = {}
 
     def subscribe(
         self, visitor: Visitor, subjects: Iterable[int], audience: Audience | None = None
@@ -107,7 +98,7 @@ class Feed:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a stream; the last one out lets the job's link go."""
-        for subject, tabs in subscription.tabs.items():
+        for subject in subscription.tabs:
             channel = self._channels.get(subject)
             if channel is None or subscription not in channel.subscribers:
                 continue  # it did not get that far
@@ -116,19 +107,13 @@ class Feed:
             if not channel.subscribers:
                 self._close(subject)
             if subject != DASHBOARD:
-                if subject in subscription.looks_at:
-                    self._screens.leave(subject)
-                if subscription.is_tab:
-                    self._attendance.leave(subject, subscription.visitor.id, tabs)
+                self._sources.leave(subject, subscription)
 
     def _join(self, subject: int, subscription: Subscription, job: Job | None) -> None:
         channel = self._channels[subject]
         channel.subscribers.add(subscription)
         if job is not None:
-            if subscription.is_tab:
-                tabs = subscription.tabs[subject]
-                self._attendance.enter(subject, subscription.visitor.id, tabs)
-            self._watch(job, subscription)
+            self._sources.enter(job, subscription)
         self._look_again(subject, channel)
         # Who came to be served meanwhile was welcomed.
         if subject not in subscription.audiences:
@@ -138,38 +123,15 @@ class Feed:
         del self._channels[subject]
         if subject == DASHBOARD:
             self.dashboard.unwatch()
-        listening = self._listenings.pop(subject, None)
-        if listening is not None:
-            listening.stop()
+        self._sources.let_go(subject)
 
     def view(self, job_id: int) -> LiveView:
         """Compose the live view of a job; raise `JobNotFound`."""
-        return self._view(self._registry.get(job_id), self._read(job_id))
+        return self._views.of(job_id)
 
     def views(self) -> list[LiveView]:
         """Compose the live view of every job, those that run first, without their timelines."""
-        owners = self._store.sessions()
-        jobs = [*self._registry.running(), *self._registry.ended()]
-        return [self._view(job, Recorded(owners.get(job.id))) for job in jobs]
-
-    def _view(self, job: Job, recorded: Recorded) -> LiveView:
-        job = self._archive.complete(job)
-        link = self._links.of(job.id)
-        no_link = LinkState.CLOSED if job.state is JobState.ENDED else LinkState.CONNECTING
-        facts = recorded.session
-        return LiveView(
-            job=job,
-            execution=link.execution if link else ExecutionState(),
-            link=link.state if link else no_link,
-            trouble=link.trouble if link else job.obstacle,
-            session=session_of(facts, away=self._sessions.is_away(facts)) if facts else None,
-            revision=self._sessions.revision_of(facts) if facts else "",
-            events=recorded.events,
-            uploads=recorded.uploads,
-            rival=self._developers.of(job.openqa_url, job.openqa_id),
-            screen_facts=self._screens.of(job).facts,
-            remembered=recorded.is_old,
-        )
+        return self._views.every()
 
     def picture_of(self, job_id: int) -> Picture | None:
         """Return the latest picture of a job's screen; raise `JobNotFound`."""
@@ -185,11 +147,6 @@ class Feed:
             for subscription in self._channels[frame.job_id].subscribers:
                 subscription.show(frame)
 
-    def _read(self, subject: int) -> Recorded:
-        if subject == DASHBOARD:
-            return Recorded()
-        return Recorded(*self._store.recorded_of(subject), self._uploads.of(subject))
-
     def job_of_openqa(self, openqa_id: int, url: str | None) -> Job:
         """Return the job that the openQA at `url`, None for any, gave this number.
 
@@ -204,15 +161,7 @@ class Feed:
 
     def view_for_page(self, job_id: int) -> LiveView:
         """Compose the live view with a link that stays open until the page's stream follows."""
-        job = self._registry.get(job_id)
-        self._look_beside(job)
-        if job.address is not None:
-            self._screens.glance(job)
-            known = Event()
-            listening = self._links.listen(job, lambda _event: known.set())
-            if not listening.link.execution.known:
-                self._wait_for_status(listening, known)
-            listening.stop()
+        self._sources.open_for_page(self._registry.get(job_id))
         return self.view(job_id)
 
     def jobs(self) -> list[JobLine]:
@@ -225,9 +174,9 @@ class Feed:
 
     def regions_for(self, visitor: Visitor, job_id: int) -> Regions:
         """Render every region of a job's page as this visitor may see it."""
-        recorded = self._read(job_id)
-        audience = audience_of(visitor, recorded.session)
-        _shown, regions = self._whole(job_id, audience, recorded)
+        written = self._read(job_id)
+        audience = audience_of(visitor, written.session)
+        _shown, regions = self._whole(job_id, audience, written)
         return regions
 
     def touch(self, subject: int) -> None:
@@ -243,9 +192,7 @@ class Feed:
             if self._registry.is_here(job):
                 self._archive.keep(job, picture)
         elif job.id in self._channels:
-            self._listen(job)
-            for subscription in tuple(self._channels[job.id].subscribers):
-                self._look(job, subscription)
+            self._sources.follow(job, tuple(self._channels[job.id].subscribers))
         self.touch(job.id)
 
     def anything_changed(self) -> None:
@@ -266,35 +213,6 @@ class Feed:
         notices.listen(UPLOADS, lambda subject: self.session_changed(int(subject)))
         notices.when_missed(self.anything_changed)
 
-    def _watch(self, job: Job, subscription: Subscription) -> None:
-        if job.state is not JobState.RUNNING:
-            return
-        self._look_beside(job)
-        self._listen(job)
-        self._look(job, subscription)
-
-    def _look(self, job: Job, subscription: Subscription) -> None:
-        """Look at the screen, as soon as there is a pool directory to find it in."""
-        if not subscription.wants_pictures or job.id in subscription.looks_at:
-            return
-        if job.process is not None:
-            subscription.looks_at.add(job.id)
-            self._screens.look(job)
-            picture = self._screens.of(job).picture
-            if picture is not None:
-                subscription.show(Frame(job.id, picture))
-
-    def _look_beside(self, job: Job) -> None:
-        """Find out whether somebody controls the job in openQA itself."""
-        if job.state is JobState.RUNNING:
-            tell = partial(self.touch, job.id)
-            self._developers.look(job.openqa_url, job.openqa_id, tell)
-
-    def _listen(self, job: Job) -> None:
-        """Listen to the job's command server, as soon as anybody knows where that is."""
-        if job.address is not None and job.id not in self._listenings:
-            self._listenings[job.id] = self._links.listen(job, lambda _event: self._hear(job.id))
-
     def _hear(self, job_id: int) -> None:
         """Tell what the command server said, at once and here if nothing has to be waited for.
 
@@ -310,14 +228,6 @@ class Feed:
             # It is the link's greenlet, which must not end by it.
             log.exception(FAILED, job=job_id)
         self.touch(DASHBOARD)
-
-    @staticmethod
-    def _wait_for_status(listening: Listening, heard: Event) -> None:
-        # False is gevent's way of saying: leave the block without an error.
-        with gevent.Timeout(FIRST_STATUS_S, False):  # type: ignore[arg-type]
-            while not listening.link.execution.known:
-                heard.wait()
-                heard.clear()
 
     def _change(self, subject: int) -> None:
         channel = self._channels[subject]
@@ -346,12 +256,12 @@ class Feed:
     def _tell(self, subject: int, channel: Channel) -> None:
         channel.told_at = time.monotonic()
         if self._store.is_away:
-            channel.recorded = replace(channel.recorded, is_old=True)
-        else:
+            channel.written = replace(channel.written, is_old=True)
+        elif not channel.is_up_to_date:
             self._look_again(subject, channel)
         by_audience: dict[Audience, list[Subscription]] = defaultdict(list)
         for subscription in tuple(channel.subscribers):
-            audience = self._audience(subject, subscription, channel.recorded)
+            audience = self._audience(subject, subscription, channel.written)
             if subscription.audiences.get(subject) is not audience:
                 # Someone who became the owner, say, needs every region of the new audience.
                 self._welcome(subscription, subject, channel)
@@ -359,43 +269,41 @@ class Feed:
                 by_audience[audience].append(subscription)
         for audience, subscribers in by_audience.items():
             last = channel.shown[audience]
-            shown, regions = self._rendered(subject, audience, channel.recorded, last)
+            shown, regions = self._rendered(subject, audience, channel.written, last)
             channel.shown[audience] = shown
             news = News(subject, regions)
             for subscription in subscribers:
                 subscription.offer(news)
 
     def _look_again(self, subject: int, channel: Channel) -> None:
-        has_waited = channel.reading.locked()
-        with channel.reading:
-            if not channel.outdated:
+        with channel.reading.take(self._store, lambda: channel.outdated) as is_outdated:
+            if not is_outdated:
                 return
-            if has_waited and self._store.is_away:
-                # One after the other they would wait for ever longer.
-                raise DatabaseAway(AWAY)
             # Before the reading, during which it may become so again.
             channel.outdated = False
             try:
-                channel.recorded = self._read(subject)
+                channel.written = self._read(subject)
             except BaseException:
                 channel.outdated = True
                 raise
         self._look_again_in_time(subject, channel)
+
+    def _read(self, subject: int) -> Written:
+        return Written() if subject == DASHBOARD else self._views.read(subject)
 
     def _look_again_in_time(self, subject: int, channel: Channel) -> None:
         """An owner becomes away by nothing happening."""
         if channel.looking_again is not None:
             channel.looking_again.kill(block=False)
             channel.looking_again = None
-        facts = channel.recorded.session
-        left_s = self._sessions.away_in_s(facts) if facts else None
+        left_s = self._views.changes_in_s(channel.written)
         if left_s is not None:
             channel.looking_again = gevent.spawn_later(left_s, self.session_changed, subject)
 
     def _welcome(self, subscription: Subscription, subject: int, channel: Channel) -> None:
         """Offer everything there is to see."""
-        audience = self._audience(subject, subscription, channel.recorded)
-        shown, regions = self._whole(subject, audience, channel.recorded)
+        audience = self._audience(subject, subscription, channel.written)
+        shown, regions = self._whole(subject, audience, channel.written)
         # Not before: who could not be shown everything is not told what changes.
         subscription.audiences[subject] = audience
         if audience not in channel.shown:
@@ -406,19 +314,20 @@ class Feed:
             self._change(subject)
         subscription.offer(News(subject, regions))
 
-    def _audience(self, subject: int, subscription: Subscription, recorded: Recorded) -> Audience:
+    def _audience(self, subject: int, subscription: Subscription, written: Written) -> Audience:
         if subject == DASHBOARD:
             return Audience.VIEWER
-        return subscription.audience or audience_of(subscription.visitor, recorded.session)
+        return subscription.audience or audience_of(subscription.visitor, written.session)
 
-    def _whole(self, subject: int, audience: Audience, recorded: Recorded) -> tuple[Shown, Regions]:
+    def _whole(self, subject: int, audience: Audience, written: Written) -> tuple[Shown, Regions]:
         return self._renderings.whole(
-            (subject, audience), partial(self._rendered, subject, audience, recorded)
+            (subject, audience), partial(self._rendered, subject, audience, written)
         )
 
     def _rendered(
-        self, subject: int, audience: Audience, recorded: Recorded, last: Shown
+        self, subject: int, audience: Audience, written: Written, last: Shown
     ) -> tuple[Shown, Regions]:
         if subject == DASHBOARD:
             return self._render_jobs(self.jobs(), last)
-        return self._render(self._view(self._registry.get(subject), recorded), audience, last)
+        view = self._views.composed(self._registry.get(subject), written)
+        return self._render(view, audience, last)

@@ -101,7 +101,7 @@ def test_a_stream_that_is_never_read_leaves_nothing_behind(
     for method in ("HEAD", "GET"):
         client.open(url, method=method, headers={} if page else program.headers).close()
     assert admission.served() == before
-    presence = app.extensions["devmode"].feed._attendance._tabs
+    presence = app.extensions["devmode"].feed._sources._attendance._tabs
     until(lambda: not any(job == shared_job.id for job, _user in presence), "nobody to be there")
 
 
@@ -110,9 +110,8 @@ def test_of_a_stream_with_an_unknown_job_nothing_is_left_behind(
 ) -> None:
     owner = sign_in("olivia")
     assert owner.get(f"/events?jobs={shared_job.id},999999").status_code == 404
-    assert not any(
-        job == shared_job.id for job, _user in app.extensions["devmode"].feed._attendance._tabs
-    )
+    presence = app.extensions["devmode"].feed._sources._attendance._tabs
+    assert not any(job == shared_job.id for job, _user in presence)
 
 
 def test_one_token_holds_only_so_many_streams(

@@ -57,14 +57,14 @@ def test_who_is_served_while_they_join_is_not_told_everything_again(
     welcomed: list[Audience],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    enter = feed._attendance.enter
+    enter = feed._sources._attendance.enter
 
     def slow(job_id: int, user_id: int, tabs: int) -> None:
         enter(job_id, user_id, tabs)
         feed.touch(job_id)
         until(lambda: welcomed, "the feed to serve whoever joins")
 
-    monkeypatch.setattr(feed._attendance, "enter", slow)
+    monkeypatch.setattr(feed._sources._attendance, "enter", slow)
     subscription = feed.subscribe(olivia, [shared_job.id])
     feed.unsubscribe(subscription)
     assert len(welcomed) == 1
@@ -78,7 +78,7 @@ def test_who_could_not_be_shown_everything_while_they_join_is_shown_it_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failed = Event()
-    enter, whole = feed._attendance.enter, feed._whole
+    enter, whole = feed._sources._attendance.enter, feed._whole
 
     def slow(job_id: int, user_id: int, tabs: int) -> None:
         enter(job_id, user_id, tabs)
@@ -91,7 +91,7 @@ def test_who_could_not_be_shown_everything_while_they_join_is_shown_it_then(
         failed.set()
         raise DatabaseAway("gone")
 
-    monkeypatch.setattr(feed._attendance, "enter", slow)
+    monkeypatch.setattr(feed._sources._attendance, "enter", slow)
     monkeypatch.setattr(feed, "_whole", fail_once)
     feed.unsubscribe(feed.subscribe(olivia, [shared_job.id]))
     assert len(welcomed) == 1

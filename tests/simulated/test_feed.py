@@ -6,14 +6,14 @@ from typing import Any
 import gevent
 import pytest
 
-from devmode.jobs.job import Job
 from devmode.live.audience import Audience
-from devmode.live.channel import BREATH_S, Recorded
+from devmode.live.channel import BREATH_S
 from devmode.live.dashboard import PACE_S
 from devmode.live.feed import Feed
 from devmode.live.renderings import Shown
 from devmode.live.subscription import DASHBOARD, Regions, Subscription, merged
 from devmode.live.view import LiveView
+from devmode.live.views import Written
 from devmode.sessions.users import Role, Visitor
 from tests.waiting import until
 
@@ -35,19 +35,16 @@ class FeedOfOneWord(Feed):
             registry, nothing, away, nothing, nobody, nothing, nothing, nothing, nothing,
             self._show, lambda _lines, last: (last, {}),
         )  # fmt: skip
+        views: Any = SimpleNamespace(
+            read=lambda _job_id: Written(),
+            composed=lambda *_about: None,
+            changes_in_s=lambda _written: None,
+        )
+        self._views = views
 
     def _show(self, _view: LiveView, _audience: Audience, last: Shown) -> tuple[Shown, Regions]:
         shown: Shown = {"status": self.word}
         return shown, {} if last == shown else {"status": self.word}
-
-    def _view(self, *_about: object) -> Any:
-        return None
-
-    def _read(self, _subject: int) -> Recorded:
-        return Recorded()
-
-    def _watch(self, _job: Job, _subscription: Subscription) -> None:
-        pass
 
 
 def known_after(subscription: Subscription, known: Regions) -> Regions:

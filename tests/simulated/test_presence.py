@@ -186,7 +186,7 @@ def test_a_process_that_ends_tells_of_the_tabs_that_close_with_it(
     ).extensions["devmode"]
     ending.start()
     process.store.reserve(JOB, OLIVIA, "olivia")
-    attendance = ending.feed._attendance
+    attendance = ending.feed._sources._attendance
     attendance.enter(JOB, OLIVIA, 1)
     attendance.rows.write()
     heard: list[str] = []
