@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNotFound
-from devmode.jobs.files import close, json_contents, opened
+from devmode.jobs.files import close, opened
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle, check
 from devmode.jobs.png import is_whole, size_of
 from devmode.jobs.registry import Registry
 from devmode.jobs.results import results_in_pool
-from devmode.jobs.texts import LARGEST_VARIABLES, require_job
+from devmode.jobs.variables import variables_of
 
 SETTING: Final = "DEVMODE_NEEDLE_DIRECTORIES"
 LONGEST_SHOWN: Final = 300
@@ -100,19 +100,17 @@ def write_needle(folder: int, needle: Needle, picture: bytes) -> None:
 
 def _open(directory: Path, token: JobToken) -> int:
     with suppress(OSError), opened(directory) as pool:
-        require_job(pool, token)
-        settings = json_contents(pool, "vars.json", LARGEST_VARIABLES)
-        for path in _named(settings if isinstance(settings, dict) else {}):
+        for path in _named(variables_of(pool, token)):
             # What is no path at all is a ValueError.
             with suppress(OSError, ValueError):
                 return os.open(path, _FOLDER, dir_fd=pool)
     raise NotPermitted("The needles folder of this job is not there, or can't be looked into.")
 
 
-def _named(settings: dict[str, Any]) -> list[str]:
+def _named(variables: dict[str, Any]) -> list[str]:
     """Return where isotovideo looks for its needles, one after the other (needle.pm, init)."""
     named, case, product = (
-        value if isinstance(value := settings.get(name), str) else ""
+        value if isinstance(value := variables.get(name), str) else ""
         for name in ("NEEDLES_DIR", "CASEDIR", "PRODUCTDIR")
     )
     needles = named or f"{product or case}/needles"

@@ -22,6 +22,7 @@ from devmode.jobs.files import (
     settled_version,
 )
 from devmode.jobs.processes import Process, process_in
+from devmode.jobs.variables import VARIABLES, read_variables
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
@@ -159,7 +160,7 @@ def is_read(name: str) -> bool:
 
 
 def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
-    versions = _version(pool, "vars.json"), _version(pool, "job.json")
+    versions = _version(pool, VARIABLES), _version(pool, "job.json")
     if None in versions or versions != known.settings_versions:
         known.settings = _read_settings(directory, pool)
         known.settings_versions = versions
@@ -167,8 +168,8 @@ def _settings(directory: Path, pool: int, known: Known) -> _Settings | None:
 
 
 def _read_settings(directory: Path, pool: int) -> _Settings | None:
-    settings = json_contents(pool, "vars.json", LARGE)
-    if not isinstance(settings, dict):
+    settings = read_variables(pool)
+    if settings is None:
         return None
     try:
         token = JobToken(str(settings.get("JOBTOKEN") or ""))
@@ -324,7 +325,7 @@ def _started_at(pool: int) -> float:
     try:
         return os.stat("os-autoinst.pid", dir_fd=pool, follow_symlinks=False).st_mtime
     except FileNotFoundError:
-        return os.stat("vars.json", dir_fd=pool, follow_symlinks=False).st_mtime
+        return os.stat(VARIABLES, dir_fd=pool, follow_symlinks=False).st_mtime
 
 
 def _port(value: Any, default: int) -> int:

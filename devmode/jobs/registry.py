@@ -29,6 +29,7 @@ from devmode.jobs.processes import is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
 from devmode.jobs.sightings import ended_job, job_in_pool, job_of_openqa, schedule_of
+from devmode.jobs.variables import ANOTHERS
 from devmode.jobs.vigil import Vigil
 
 SCAN_S = 0.5
@@ -189,7 +190,7 @@ class Registry:
         reading = self._read(job.pool_directory, Known())
         if reading and self._rows.is_of(job_id, reading):
             return reading.token
-        raise TextNotFound("The pool directory holds another job by now, or none.")
+        raise TextNotFound(ANOTHERS)
 
     def run(self) -> None:
         """Look twice a second, and when another process saw something (run in a greenlet)."""

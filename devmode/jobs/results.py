@@ -13,7 +13,7 @@ from devmode.jobs.files import beginning, contents, decoded, opened
 from devmode.jobs.png import HEAD, LARGEST_PICTURE, size_of
 from devmode.jobs.pool import RESULTS
 from devmode.jobs.steps import Step, is_result_file, read_steps
-from devmode.jobs.texts import require_job
+from devmode.jobs.variables import variables_of
 
 LARGEST_TEXT: Final = 4 << 20
 LARGEST_RESULT: Final = 8 << 20
@@ -85,7 +85,7 @@ def results_in_pool(directory: Path, token: JobToken) -> Results:
     @contextmanager
     def open_folder() -> Iterator[int]:
         with opened(directory) as pool:
-            require_job(pool, token)
+            variables_of(pool, token)
             with opened(RESULTS, pool) as results:
                 yield results
 

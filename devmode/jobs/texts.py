@@ -13,7 +13,8 @@ from typing import Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
-from devmode.jobs.files import close, json_contents, opened, opened_file
+from devmode.jobs.files import close, opened, opened_file
+from devmode.jobs.variables import variables_of
 
 LOG: Final = "log"
 SERIAL: Final = "serial0"
@@ -29,7 +30,6 @@ _FILES = {LOG: "autoinst-log.txt", SERIAL: SERIAL}
 EXPECTED: Final = tuple(_FILES)
 """The texts that every job has, sooner or later."""
 _CONSOLE = re.compile(r"virtio_console\w{0,40}", re.ASCII)
-LARGEST_VARIABLES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,6 @@ def texts_of(directory: Path) -> list[str]:
     return [*_FILES, *(name for name in found if _CONSOLE.fullmatch(name))][:20]
 
 
-def require_job(pool: int, token: JobToken) -> None:
-    """Raise `TextNotFound` unless the opened pool directory is that of the job of this token."""
-    variables = json_contents(pool, "vars.json", LARGEST_VARIABLES)
-    if not isinstance(variables, dict) or variables.get("JOBTOKEN") != token.reveal():
-        raise TextNotFound("The pool directory holds another job by now, or none.")
-
-
 def open_text(directory: Path, token: JobToken, text: str) -> int:
     """Return the descriptor of a text, to be closed by the caller.
 
@@ -73,7 +66,7 @@ def open_text(directory: Path, token: JobToken, text: str) -> int:
     """
     try:
         with opened(directory) as pool:
-            require_job(pool, token)
+            variables_of(pool, token)
             return opened_file(pool, file_of(text))
     except FileNotFoundError:
         raise TextNotFound("There is no such file yet, or no longer.") from None
