@@ -24,8 +24,9 @@ from sqlalchemy.exc import IntegrityError
 from devmode.cluster.database import Database
 from devmode.errors import DatabaseAway
 from devmode.jobs.files import contents, opened
-from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, KeptJob
+from devmode.jobs.modules import Module
 from devmode.jobs.results import Results
 from devmode.jobs.screenshots import Picture, Place
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devmode.commandserver.address import Address
 from devmode.errors import JobNotRunning
+from devmode.jobs.modules import Module
 from devmode.jobs.processes import Process, terminate
 from devmode.jobs.remote import OpenqaPart
 
@@ -18,28 +19,6 @@ class JobState(Enum):
 
     RUNNING = "running"
     ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """One test module of a job's schedule."""
-
-    name: str
-    category: str
-    result: str
-    run_time_s: int | None = None
-    version: str = ""
-    """Changes whenever the module has told new steps."""
-
-    @property
-    def full_name(self) -> str:
-        """The name that means this module and not its post-fail hook too (basetest.pm)."""
-        return f"{self.category}-{self.name}"
-
-    @property
-    def has_result(self) -> bool:
-        """Whether it has ended, or was left out."""
-        return self.result not in ("", "none", "running")
 
 
 @dataclass(frozen=True)

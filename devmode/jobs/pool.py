@@ -21,6 +21,7 @@ from devmode.jobs.files import (
     opened,
     settled_version,
 )
+from devmode.jobs.modules import LARGEST_RECORD, Module, is_module_name, record_file
 from devmode.jobs.processes import Process, process_in
 from devmode.jobs.variables import VARIABLES, read_variables
 
@@ -31,7 +32,6 @@ DEFAULT_TIME_LIMIT_S: Final = 7200
 """What an openQA worker takes when MAX_JOB_TIME is not set (Constants.pm)."""
 SMALL: Final = 64 << 10
 LARGE: Final = 1 << 20
-RESULT: Final = 2 << 20
 MOST_MODULES: Final = 5000
 LONGEST_FAILURE: Final = 200
 RESULTS: Final = "testresults"
@@ -41,33 +41,6 @@ _NOTHING: Final = (0, 0, 0)
 
 class UnreadablePool(Exception):
     """The pool directory can't be read, for a reason that a person should know."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleResult:
-    """What a module has told of itself: at its end, and at each pause on a mismatch."""
-
-    result: str = ""
-    run_time_s: int | None = None
-    version: str = ""
-    """Changes with every telling."""
-
-
-_UNTOLD: Final = ModuleResult()
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledModule:
-    """One line of `test_order.json`, with its result if it has one."""
-
-    name: str
-    category: str
-    told: ModuleResult
-
-    @property
-    def result(self) -> str:
-        """The result, or nothing."""
-        return self.told.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +54,8 @@ class PoolReading:
     started_at: float
     process: Process | None
     """None when isotovideo does not run, killed or not."""
-    modules: tuple[ScheduledModule, ...]
+    modules: tuple[Module, ...]
+    """The schedule, each module with its result if it has one."""
     current_module: str | None
     openqa_id: int | None
     worker_id: int | None
@@ -130,9 +104,10 @@ class Known:
 
     settings: _Settings | None = None
     settings_versions: tuple[Version | None, Version | None] = (None, None)
-    modules: tuple[ScheduledModule, ...] = ()
+    modules: tuple[Module, ...] = ()
     modules_version: Version | None = None
-    results: dict[str, ModuleResult] = field(default_factory=dict)
+    told: dict[tuple[str, str], Module] = field(default_factory=dict)
+    """Each module by its name and category."""
 
 
 def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None:
@@ -216,10 +191,10 @@ def _reading(pool: int, settings: _Settings, known: Known) -> PoolReading:
     )
 
 
-def _modules(pool: int, known: Known) -> tuple[ScheduledModule, ...]:
+def _modules(pool: int, known: Known) -> tuple[Module, ...]:
     version = _version(pool, RESULTS)
     if version is None or version != known.modules_version:
-        modules = _read_modules(pool, known.results)
+        modules = _read_modules(pool, known.told)
         # What was read twice, as it was new, is held in memory once.
         known.modules = known.modules if modules == known.modules else modules
         known.modules_version = version
@@ -240,51 +215,56 @@ def _version(pool: int, name: str) -> Version | None:
     return settled_version(facts)
 
 
-def _read_modules(pool: int, results: dict[str, ModuleResult]) -> tuple[ScheduledModule, ...]:
+def _read_modules(pool: int, known: dict[tuple[str, str], Module]) -> tuple[Module, ...]:
     try:
         with opened(RESULTS, pool) as folder:
             order = json_contents(folder, "test_order.json", LARGE)
             entries = order if isinstance(order, list) else []
-            modules = [
+            names = [
                 # Many jobs have modules of the same names.
                 (sys.intern(name), sys.intern(str(entry.get("category", ""))))
                 for entry in entries[:MOST_MODULES]
                 if isinstance(entry, dict) and (name := _module_name(entry.get("name")))
             ]
-            return tuple(
-                ScheduledModule(name, category, _result(folder, name, results))
-                for name, category in modules
-            )
+            return tuple(_module(folder, name, category, known) for name, category in names)
     except OSError as error:
         if is_exhaustion(error):
             raise
         return ()
 
 
-def _result(folder: int, name: str, results: dict[str, ModuleResult]) -> ModuleResult:
-    file = f"result-{name}.json"
+def _module(folder: int, name: str, category: str, known: dict[tuple[str, str], Module]) -> Module:
+    """Return a module as it was `known`, unless it has told something new."""
+    version = _record_version(folder, name)
+    module = known.get((name, category))
+    if module is None or module.version != version:
+        module = known[name, category] = _read_module(folder, name, category, version)
+    return module
+
+
+def _record_version(folder: int, name: str) -> str:
     try:
-        facts = os.stat(file, dir_fd=folder, follow_symlinks=False)
+        facts = os.stat(record_file(name), dir_fd=folder, follow_symlinks=False)
     except (OSError, ValueError):
-        return _UNTOLD
-    version = f"{facts.st_ino}-{facts.st_mtime_ns}-{facts.st_size}"
-    if name not in results or results[name].version != version:
-        content = json_contents(folder, file, RESULT)
-        told = content if isinstance(content, dict) else {}
-        result = told.get("result")
-        if not isinstance(result, str) or len(result) >= 32:
-            result = ""
-        results[name] = ModuleResult(result, _integer(told.get("execution_time")), version)
-    return results[name]
+        return ""
+    return f"{facts.st_ino}-{facts.st_mtime_ns}-{facts.st_size}"
+
+
+def _read_module(folder: int, name: str, category: str, version: str) -> Module:
+    content = json_contents(folder, record_file(name), LARGEST_RECORD) if version else None
+    told = content if isinstance(content, dict) else {}
+    result = told.get("result")
+    if not isinstance(result, str) or len(result) >= 32:
+        result = ""
+    return Module(name, category, result, _integer(told.get("execution_time")), version)
 
 
 def _module_name(value: Any) -> str | None:
-    usable = isinstance(value, str) and 0 < len(value) < 200 and "/" not in value
-    return value if usable and "\0" not in value else None
+    return value if isinstance(value, str) and is_module_name(value) else None
 
 
-def _full_name(current: Any, modules: tuple[ScheduledModule, ...]) -> str | None:
-    return next((f"{m.category}-{m.name}" for m in modules if m.name == current), None)
+def _full_name(current: Any, modules: tuple[Module, ...]) -> str | None:
+    return next((module.full_name for module in modules if module.name == current), None)
 
 
 def _process(pool: int) -> Process | None:

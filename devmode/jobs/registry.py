@@ -28,7 +28,7 @@ from devmode.jobs.poolwatch import PoolWatch
 from devmode.jobs.processes import is_running
 from devmode.jobs.remote import BATCH, OpenqaPart, RemoteJobs
 from devmode.jobs.rows import JOB, JobRows
-from devmode.jobs.sightings import ended_job, job_in_pool, job_of_openqa, schedule_of
+from devmode.jobs.sightings import ended_job, job_in_pool, job_of_openqa
 from devmode.jobs.variables import ANOTHERS
 from devmode.jobs.vigil import Vigil
 
@@ -334,7 +334,7 @@ class Registry:
     def _end(self, directory: Path, run: _Run, last: PoolReading | None) -> None:
         modules, failure = run.job.modules, None
         if last is not None and last.process is None and run.reading.token == last.token:
-            modules, failure = schedule_of(last), last.failure
+            modules, failure = last.modules, last.failure
         result = summary([module.result for module in modules])
         if failure is not None:
             result = f"{result}: {failure}"

@@ -10,13 +10,13 @@ from typing import Final
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
 from devmode.jobs.files import beginning, contents, decoded, opened
+from devmode.jobs.modules import LARGEST_RECORD, is_module_name, record_file
 from devmode.jobs.png import HEAD, LARGEST_PICTURE, size_of
 from devmode.jobs.pool import RESULTS
 from devmode.jobs.steps import Step, is_result_file, read_steps
 from devmode.jobs.variables import variables_of
 
 LARGEST_TEXT: Final = 4 << 20
-LARGEST_RESULT: Final = 8 << 20
 THUMBNAILS: Final = ".thumbs"
 
 Open = Callable[[], AbstractContextManager[int]]
@@ -34,10 +34,10 @@ class Results:
 
     def record(self, module: str) -> bytes | None:
         """Return what a module has told, by its short name, as JSON; None if it has not yet."""
-        if "/" in module or "\0" in module or len(module) > 200:
+        if not is_module_name(module):
             raise TextNotFound("There is no such module.")
         with self._opened() as results:
-            return contents(results, record_file(module), LARGEST_RESULT)
+            return contents(results, record_file(module), LARGEST_RECORD)
 
     def steps(self, module: str) -> tuple[Step, ...]:
         """Return the steps of a module by its short name, none if it has not told them yet."""
@@ -90,11 +90,6 @@ def results_in_pool(directory: Path, token: JobToken) -> Results:
                 yield results
 
     return Results(open_folder)
-
-
-def record_file(module: str) -> str:
-    """Name the file of what a module has told."""
-    return f"result-{module}.json"
 
 
 def worth_keeping(results: Results, modules: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from devmode.commandserver.address import Address
-from devmode.jobs.job import NOWHERE, Job, JobState, Module
-from devmode.jobs.pool import PoolReading, ScheduledModule
+from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.modules import Module
+from devmode.jobs.pool import PoolReading
 from devmode.jobs.remote import OpenqaPart
 
 
@@ -19,7 +20,7 @@ def job_in_pool(
         state=JobState.RUNNING,
         pool_directory=directory,
         started_at=reading.started_at,
-        modules=schedule_of(reading),
+        modules=reading.modules,
         current_module=reading.current_module,
         address=Address("127.0.0.1", reading.port, reading.token),
         vnc=f"{host}:{reading.vnc}",
@@ -69,13 +70,3 @@ def ended_job(job: Job, at: float | None, result: str | None, modules: tuple[Mod
         process=None,
         openqa=None,
     )
-
-
-def schedule_of(reading: PoolReading) -> tuple[Module, ...]:
-    """Return the modules of a job in the order of its schedule, with what each has told."""
-    return tuple(map(_module, reading.modules))
-
-
-def _module(line: ScheduledModule) -> Module:
-    told = line.told
-    return Module(line.name, line.category, told.result, told.run_time_s, told.version)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from devmode.commandserver.execution import ExecutionState, Mismatch
-from devmode.jobs.job import Module
+from devmode.jobs.modules import Module
 from devmode.sessions.actions import shown_setting
 
 OptionGroup = tuple[str, tuple[tuple[str, str], ...]]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from devmode.commandserver.execution import ExecutionState
-from devmode.jobs.job import Job, Module
+from devmode.jobs.job import Job
+from devmode.jobs.modules import Module
 
 HOOK = " (post fail hook)"
 """What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""

@@ -12,8 +12,9 @@ from sqlalchemy import create_engine, select, update
 
 from devmode.cluster.database import Base, Database
 from devmode.jobs.archive import DAY_S, Archive
-from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, KeptJob
+from devmode.jobs.modules import Module
 from devmode.jobs.screenshots import Picture, Place
 from tests.unit.jobs.test_screenshots import png
 

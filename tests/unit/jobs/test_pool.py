@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 
-from devmode.jobs.pool import (
-    Known,
-    ScheduledModule,
-    UnreadablePool,
-    read_pool,
-)
+from devmode.jobs.modules import Module
+from devmode.jobs.pool import Known, UnreadablePool, read_pool
 from tests.children import idle_in
 
 SETTINGS = {"JOBTOKEN": "abc", "NAME": "a job", "QEMUPORT": 20002, "VNC": "91"}
@@ -156,7 +152,7 @@ def test_results_are_read_again_only_when_something_was_renamed_into_their_folde
     write(results / "test_order.json", [{"name": "a", "category": "x"}])
     known = Known()
 
-    def modules() -> tuple[ScheduledModule, ...]:
+    def modules() -> tuple[Module, ...]:
         reading = read_pool(pool, known)
         assert reading
         return reading.modules
@@ -172,6 +168,29 @@ def test_results_are_read_again_only_when_something_was_renamed_into_their_folde
     assert modules() is settled
     rename_into_place({"result": "ok"}, age_s=60)
     assert [module.result for module in modules()] == ["ok"]
+
+
+def test_a_module_that_has_recorded_much_has_its_result(pool: Path) -> None:
+    write(pool / "testresults/test_order.json", [{"name": "a", "category": "x"}])
+    details = [{"result": "fail", "screenshot": "a-1.png", "needles": ["x" * (3 << 20)]}]
+    write(pool / "testresults/result-a.json", {"result": "fail", "details": details})
+    reading = read_pool(pool)
+    assert reading
+    assert [module.result for module in reading.modules] == ["fail"]
+
+
+def test_what_a_module_has_told_is_the_same_object_until_it_tells_more(pool: Path) -> None:
+    order = [{"name": name, "category": "x"} for name in ("a", "b", "c")]
+    write(pool / "testresults/test_order.json", order)
+    write(pool / "testresults/result-a.json", {"result": "ok"})
+    known = Known()
+    first = read_pool(pool, known)
+    write(pool / "testresults/result-b.json", {"result": "ok"})
+    then = read_pool(pool, known)
+    assert first
+    assert then
+    same = [now is before for now, before in zip(then.modules, first.modules, strict=True)]
+    assert same == [True, False, True]
 
 
 def test_results_that_changed_just_now_are_read_again_as_they_may_change_in_the_same_tick(

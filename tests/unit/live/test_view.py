@@ -10,7 +10,8 @@ from msgspec import structs
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Pause
 from devmode.commandserver.link import LinkState
-from devmode.jobs.job import NOWHERE, Job, JobState, Module
+from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.modules import Module
 from devmode.live.audience import Audience
 from devmode.live.control import Session
 from devmode.live.screenview import ScreenFacts

@@ -15,7 +15,8 @@ from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.execution import ExecutionState, Mismatch, Pause
 from devmode.commandserver.link import LinkState
 from devmode.config import Settings
-from devmode.jobs.job import Job, JobState, Module
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.modules import Module
 from devmode.jobs.openqa import Facts
 from devmode.jobs.remote import OpenqaPart
 from devmode.live.audience import Audience

@@ -1,0 +1,43 @@
+"""The test modules of a job's schedule, and what each tells of itself: `result-NAME.json`.
+
+Pure module.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST_NAME: Final = 200
+LARGEST_RECORD: Final = 8 << 20
+"""Bytes of what a module tells: it lists every screenshot, with all needles that did not match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One test module of a job's schedule."""
+
+    name: str
+    category: str
+    result: str
+    run_time_s: int | None = None
+    version: str = ""
+    """Changes whenever the module has told new steps; empty until it has told any."""
+
+    @property
+    def full_name(self) -> str:
+        """The name that means this module and not its post-fail hook too (basetest.pm)."""
+        return f"{self.category}-{self.name}"
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it has ended, or was left out."""
+        return self.result not in ("", "none", "running")
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a module may have this name: its record lies in no other folder."""
+    return 0 < len(name) <= LONGEST_NAME and not {"/", "\0"} & set(name)
+
+
+def record_file(module: str) -> str:
+    """Name the file in which a module, by its short name, tells of itself."""
+    return f"result-{module}.json"
