@@ -175,9 +175,9 @@ class Link:
         pause_s = SHORTEST_PAUSE_S
         while self.state is not LinkState.CLOSED:
             try:
-                self._connect()
+                connection = self._connect()
                 pause_s = SHORTEST_PAUSE_S
-                self._read()
+                self._read(connection)
             except (OSError, websocket.WebSocketException) as error:
                 self._lose(_sentence_for(error))
             except Exception as error:
@@ -187,17 +187,21 @@ class Link:
             rest(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _connect(self) -> None:
-        self._websocket = connect(self._address)
+    def _connect(self) -> Connection:
+        """Come up, and return the connection: the first word may find it broken, and drop it."""
+        connection = connect(self._address)
+        if self.state is LinkState.CLOSED:
+            # In that very moment: what kills this greenlet comes only after what woke it.
+            connection.shutdown()
+            raise websocket.WebSocketConnectionClosedException
+        self._websocket = connection
         self._set_state(LinkState.CONNECTED, None)
         self._carry_out(self._conversation.connected(time.monotonic()))
         if self.is_hushed:
             self._hear(Joined())
+        return connection
 
-    def _read(self) -> None:
-        # By a name of its own: an answer to what was heard may find it broken, and drop it.
-        connection = self._websocket
-        assert connection is not None  # noqa: S101 - just connected
+    def _read(self, connection: Connection) -> None:
         while True:
             opcode, data = connection.recv_data()
             if opcode == websocket.ABNF.OPCODE_CLOSE:

@@ -6,7 +6,7 @@ import json
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
 
 import gevent
 import pytest
@@ -18,7 +18,7 @@ from gevent.socket import socket
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.commands import Resume
 from devmode.commandserver.connection import Connection, connect
-from devmode.commandserver.link import Link, LinkState
+from devmode.commandserver.link import Link, LinkEvent, LinkState, Lost
 from tests.waiting import until
 
 MESSAGE = b"\x81\x02{}"
@@ -115,11 +115,12 @@ def test_whoever_listens_there_sends_devmode_nowhere_else() -> None:
     assert came == []
 
 
-def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
-    def say_nothing_more(connection: socket, request: bytes) -> None:
-        connection.sendall(upgrade(request))
-        Event().wait()
+def say_nothing_more(connection: socket, request: bytes) -> None:
+    connection.sendall(upgrade(request))
+    Event().wait()
 
+
+def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
     with server(say_nothing_more) as address:
         connection = connect(address)
         waiting = gevent.spawn(hear, connection)
@@ -150,6 +151,58 @@ def test_a_link_comes_back_when_an_answer_finds_the_connection_broken() -> None:
         waiting.set()
         until(lambda: len(handshakes) > 1, "another connection")
         link.close()
+
+
+def test_a_link_that_is_lost_before_its_first_word_says_so_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def connect_and_lose(address: Address) -> Connection:
+        connection = connect(address)
+        if not troubles:
+            connection.sock.shutdown(SHUT_RDWR)
+        return connection
+
+    def note(event: LinkEvent) -> None:
+        if isinstance(event, Lost):
+            troubles.append(event.trouble)
+
+    monkeypatch.setattr("devmode.commandserver.link.connect", connect_and_lose)
+    troubles: list[str] = []
+    with server(say_nothing_more) as address:
+        link = Link(address, job_id=1, hear=note)
+        link.start()
+        until(lambda: troubles, "the loss")
+        until(lambda: link.state is LinkState.CONNECTED, "another connection")
+        link.close()
+    assert troubles == ["The command server closed the connection."]
+
+
+def test_a_link_that_is_closed_as_it_comes_up_says_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect_in_time(address: Address) -> Connection:
+        connections.append(connect(address))
+        coming_up.set()
+        go_on.wait()
+        return connections[0]
+
+    def permit() -> bool:
+        asked.append(True)
+        return True
+
+    monkeypatch.setattr("devmode.commandserver.link.connect", connect_in_time)
+    coming_up, go_on = Event(), Event()
+    connections: list[Connection] = []
+    asked: list[bool] = []
+    with server(say_nothing_more) as address:
+        link = Link(address, job_id=1, hear=lambda _event: None)
+        link.speak(permit)
+        link.start()
+        coming_up.wait(10)
+        # Woken first, killed afterwards.
+        go_on.set()
+        link.close()
+        until(lambda: not connections[0].connected, "the connection to be closed")
+    assert link.state is LinkState.CLOSED
+    assert not asked
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
