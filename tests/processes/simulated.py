@@ -43,10 +43,6 @@ class Witness(Simulator):
         line = [time.time(), sender, in_flight, self.received[-1]]
         print(json.dumps(line), file=self._file)
 
-    def cut(self) -> None:
-        for client in tuple(self._clients):
-            client.close()
-
     def go_or_come_back(self) -> None:
         if self._server.started:
             self._server.close()

@@ -237,7 +237,7 @@ def test_a_command_server_that_restarts_is_come_back_to_by_who_keeps_the_session
     olivia.takes_control(job)
     streams = [olivia.watches(job, at=at) for at in (0, 1)]
     for stream in streams:
-        # Offered where the link is up: one that comes up in that moment is not ended.
+        # Offered where the link is up.
         stream.until("Pause now")
     job.end_command_server()
     for at, stream in enumerate(streams):

@@ -13,12 +13,13 @@ import pytest
 import websocket
 from gevent.event import Event
 from gevent.server import StreamServer
-from gevent.socket import socket
+from gevent.socket import create_connection, socket
 
 from devmode.commandserver.address import Address, JobToken
 from devmode.commandserver.commands import Resume
 from devmode.commandserver.connection import Connection, connect
 from devmode.commandserver.link import Link, LinkEvent, LinkState, Lost
+from devmode.commandserver.simulator import Simulator
 from tests.waiting import until
 
 MESSAGE = b"\x81\x02{}"
@@ -203,6 +204,16 @@ def test_a_link_that_is_closed_as_it_comes_up_says_no_word(monkeypatch: pytest.M
         until(lambda: not connections[0].connected, "the connection to be closed")
     assert link.state is LinkState.CLOSED
     assert not asked
+
+
+def test_a_simulator_that_ends_leaves_nobody_behind_who_is_yet_to_shake_hands() -> None:
+    simulator = Simulator()
+    simulator.start()
+    with create_connection(("127.0.0.1", simulator.port), 10) as early:
+        early.sendall(b"GET ")
+        until(lambda: simulator._clients, "the connection to be accepted")
+        simulator.stop()
+        assert early.recv(1) == b""
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,11 @@ class Simulator:
     def _end(self) -> None:
         self.ended.set()
         self._server.close()
-        for client in self._clients:
+        self.cut()
+
+    def cut(self) -> None:
+        """End all connections without a close frame, those too that are yet to shake hands."""
+        for client in tuple(self._clients):
             client.close()
 
     def broadcast(self, message: Message) -> None:
@@ -109,10 +113,13 @@ class Simulator:
                 client.send(text)
 
     def _serve(self, socket: Any, _address: object) -> None:
+        if not self._server.started:
+            return  # it was accepted, and listened to no more
         if not self._behaviour.shakes_hands():
             self.ended.wait()
             return
         client = _Client(socket, self)
+        self._clients.add(client)
         try:
             client.serve()
         except OSError:
@@ -125,10 +132,9 @@ class Simulator:
         """Tell whether that is the path of the websocket."""
         return path.rstrip("/") == f"/{self._token}/ws"
 
-    def join(self, client: "_Client") -> int:
-        """Let a client hear broadcasts; return its number."""
+    def join(self) -> int:
+        """Count a connection that has shaken hands; return its number."""
         self.connections += 1
-        self._clients.add(client)
         return self.connections
 
     def closes(self, connection: int, sent: int) -> bool:
@@ -175,14 +181,15 @@ class _Client:
         self._simulator = simulator
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._number = 0
+        """Which connection it is, once it has shaken hands."""
         self._sent = 0
         self._parts: list[Any] = []
         self._outgoing: Queue[bytes | None] = Queue()
         self._writer = gevent.spawn(self._write)
 
     def send(self, text: str) -> None:
-        """Send a text frame."""
-        if self._simulator.closes(self._number, self._sent):
+        """Send a text frame, once hands are shaken."""
+        if not self._number or self._simulator.closes(self._number, self._sent):
             return
         self._sent += 1
         self._outgoing.put(self._protocol.send(TextMessage(text)))
@@ -231,7 +238,7 @@ class _Client:
             self._outgoing.put(self._protocol.send(RejectConnection(status_code=404)))
             return False
         self._outgoing.put(self._protocol.send(AcceptConnection()))
-        self._number = self._simulator.join(self)
+        self._number = self._simulator.join()
         return not self._simulator.closes(self._number, 0)
 
     def _take(self, event: TextMessage | BytesMessage) -> bool:
