@@ -129,6 +129,17 @@ def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None
         raise UnreadablePool(error.strerror or "it can't be read") from error
 
 
+def is_anothers(directory: Path, started_at: float) -> bool:
+    """Tell whether a later run has begun in a pool directory than the one that did `started_at`."""
+    try:
+        with opened(directory) as pool:
+            return _written_at(pool, "os-autoinst.pid") != started_at
+    except FileNotFoundError:
+        return False  # it has gone, with the run or to make room for the next
+    except OSError:
+        return True
+
+
 def is_read(name: str) -> bool:
     """Tell whether a reading depends on what has this name, in a pool directory or its results."""
     return name.endswith((".json", ".pid")) or name == RESULTS
@@ -278,7 +289,7 @@ def _failure(pool: int) -> str | None:
     message = state.get("msg") if isinstance(state, dict) else None
     if not isinstance(message, str):
         return None
-    told_at = os.stat("base_state.json", dir_fd=pool, follow_symlinks=False).st_mtime
+    told_at = _written_at(pool, "base_state.json")
     line = " ".join(message.replace("\0", "").split())[:LONGEST_FAILURE]
     return line if line and told_at >= _started_at(pool) else None
 
@@ -303,9 +314,13 @@ def _time_limit(settings: dict[str, Any], job: dict[str, Any]) -> int | None:
 
 def _started_at(pool: int) -> float:
     try:
-        return os.stat("os-autoinst.pid", dir_fd=pool, follow_symlinks=False).st_mtime
+        return _written_at(pool, "os-autoinst.pid")
     except FileNotFoundError:
-        return os.stat(VARIABLES, dir_fd=pool, follow_symlinks=False).st_mtime
+        return _written_at(pool, VARIABLES)
+
+
+def _written_at(pool: int, name: str) -> float:
+    return os.stat(name, dir_fd=pool, follow_symlinks=False).st_mtime
 
 
 def _port(value: Any, default: int) -> int:

@@ -22,6 +22,7 @@ from devmode.jobs.archive import Archive
 from devmode.jobs.breath import in_breaths
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
+from devmode.jobs.pool import is_anothers
 from devmode.jobs.poolwatch import UNTOLD_S
 from devmode.jobs.registry import Registry
 from devmode.jobs.screenshots import (
@@ -194,7 +195,7 @@ class Screens:
             # Its pool directory may be another job's by now.
             return Screen(self._archive.picture(job.id))
         screen = Screen()
-        _refresh(screen, job.pool_directory)
+        _refresh(screen, job)
         return screen
 
     def latest(self, job: Job) -> Picture | None:
@@ -238,7 +239,7 @@ class Screens:
         looked = self._looked.get(job.id)
         screen = looked.screen if looked else Screen()
         if self._registry.is_here(job):
-            _refresh(screen, job.pool_directory)
+            _refresh(screen, job)
         self._results.pop(job.id, None)
         if looked:
             self._end(job.id)
@@ -285,7 +286,7 @@ class Screens:
                 FAILED, follow_screen, self._elsewhere, job, take, job=job.id
             )
             return
-        _refresh(looked.screen, job.pool_directory)
+        _refresh(looked.screen, job)
         # What another process withdraws before that is written is asked for again.
         self._lookers.enter(job.id)
         looked.soon(self._tend)
@@ -346,7 +347,7 @@ class Screens:
         if self._looked.get(looked.job.id) is not looked:
             return  # its pool directory may be another job's by now
         before = looked.screen.facts
-        if _refresh(looked.screen, looked.job.pool_directory) and looked.screen.picture:
+        if _refresh(looked.screen, looked.job) and looked.screen.picture:
             self._show(Frame(looked.job.id, looked.screen.picture))
         if looked.screen.facts != before:
             self._tell(looked.job.id)
@@ -380,15 +381,17 @@ def _is_shown(screen: Screen, directory: Path) -> bool:
     return place is None or (screen.picture is not None and screen.picture.place == place)
 
 
-def _refresh(screen: Screen, directory: Path) -> bool:
-    """Read the picture if there is a newer one; tell whether there was."""
+def _refresh(screen: Screen, job: Job) -> bool:
+    """Read the picture if there is a newer one of the job; tell whether there was."""
+    directory = job.pool_directory
     place = live_place(directory)
     if place is None and (screen.picture is None or screen.problem):
         place = result_place(directory)
     if place is None or (screen.picture is not None and screen.picture.place == place):
         return False
     picture = read_picture(directory, place)
-    if picture is None:
+    # While the database is away, that the job has ended is told only when it is back.
+    if picture is None or is_anothers(directory, job.started_at):
         return False
     screen.picture = picture
     return True
