@@ -23,6 +23,7 @@ from devmode.cluster.seals import Seals
 from devmode.config import Settings, WrongSetting, load
 from devmode.errors import DatabaseAway
 from devmode.extensions import csrf, db, migrate
+from devmode.jobs.absences import Absences
 from devmode.jobs.archive import Archive
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.needlefolder import NeedleFolders
@@ -68,6 +69,7 @@ ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
 LARGEST_BODY = 64 << 10
 AGAIN_S = 0.5
+HOUR_S = 3600.0
 
 log = logging.getLogger("devmode")
 
@@ -173,11 +175,14 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     rules = (HostRule(api.url, settings.host_patterns) for api in apis)
     poller = Poller(database, notices, lease, seal)
     instances = tuple(map(Instance, apis, rules))
+    patience_s = settings.host_away_hours * HOUR_S
+    absences = Absences(database, notices, registry, links.answering, patience_s)
     guests = Guests(database, servers if settings.openqa_sign_in else ())
 
     def let_go() -> None:
         """After a lapse of the lease: what others took over is theirs."""
         keeping.let_go()
+        registry.take_back()
         attendance.rows.write_again()
         lookers.rows.write_again()
 
@@ -209,6 +214,7 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
             attendance.rows.run,
             lookers.rows.run,
             screens.run,
+            absences.run,
             archive.run,
             recorded.run,
             lambda: metrics.gauge(gauges),

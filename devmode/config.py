@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a link stays open after the last viewer of its job has gone, in seconds."""
     away_after_s: float = 600.0
     """How long a paused job waits for an owner without an open tab before others may take over."""
+    host_away_hours: float = 24.0
+    """How long the host of a job may be away until the job is told as ended, in hours."""
     log_format: str = "text"
     """How the log is written: `text` for people, `json` for programs."""
     login_lifetime_s: float = 12 * 3600.0

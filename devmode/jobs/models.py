@@ -38,6 +38,8 @@ class JobRow(Base):
     started_at: Mapped[float]
     ended_at: Mapped[float | None] = mapped_column(index=True)
     result: Mapped[str | None]
+    away_since: Mapped[float | None]
+    """Since when its host has been missed, by the database's clock (`absences.py`)."""
 
 
 class OpenqaInstance(Base):

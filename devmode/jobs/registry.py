@@ -126,6 +126,14 @@ class Registry:
         """Return the jobs that run on another host, as far as it told."""
         return [job for job in self._told.values() if job.host == host]
 
+    def away(self) -> list[Job]:
+        """Return the jobs that run on hosts that can't be reached, as those told last."""
+        return [job for job in self._told.values() if job.host_away]
+
+    def take_back(self) -> None:
+        """Note that what runs here does: this process was away, and others may have given it up."""
+        self._rows.take_back([job.id for job in self.running_here()])
+
     def ended(self, most: int = 20) -> list[Job]:
         """Return the jobs that ended lately, the last one first."""
         return self._rows.ended(most)

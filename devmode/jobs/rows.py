@@ -4,6 +4,7 @@ Whoever sees a job first makes its row, and whoever sees its end first writes th
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,11 +102,21 @@ class JobRows:
 
     def end(self, job: Job) -> None:
         """Write the end of a job down, unless another process has done so."""
-        going_on = update(JobRow).where(JobRow.id == job.id, JobRow.ended_at.is_(None))
-        end = going_on.values(ended_at=job.ended_at, result=job.result)
+        # One that was given up meanwhile has its outcome after all.
+        open_end = or_(JobRow.ended_at.is_(None), JobRow.away_since.is_not(None))
+        going_on = update(JobRow).where(JobRow.id == job.id, open_end)
+        end = going_on.values(ended_at=job.ended_at, result=job.result, away_since=None)
         with self._database.write() as session:
             if changed_rows(session, end) == 1:
                 self._notices.publish(session, JOB, job.id)
+
+    def take_back(self, job_ids: Collection[int]) -> None:
+        """Note that these jobs run, which others may have missed or given up (`absences.py`)."""
+        missed = update(JobRow).where(JobRow.id.in_(job_ids), JobRow.away_since.is_not(None))
+        run = missed.values(ended_at=None, result=None, away_since=None).returning(JobRow.id)
+        with self._database.write() as session:
+            for job_id in session.scalars(run).all():
+                self._notices.publish(session, JOB, job_id)
 
     def end_forgotten(self, job_ids: set[int]) -> None:
         """Write down that these jobs of this host ended, whenever that was."""
@@ -148,8 +159,8 @@ class JobRows:
                 session.add(row)
                 session.flush()
                 self._notices.publish(session, JOB, row.id)
-            elif row.ended_at is not None:
-                row.ended_at = row.result = None
+            elif row.ended_at is not None or row.away_since is not None:
+                row.ended_at = row.result = row.away_since = None
                 self._notices.publish(session, JOB, row.id)
             return row.id
 

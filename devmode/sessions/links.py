@@ -61,6 +61,10 @@ class Links:
         """Return the links of this process with their jobs."""
         return [(job_id, shared.link) for job_id, shared in self._shared.items()]
 
+    def answering(self) -> list[int]:
+        """Return the jobs whose command server answers this process."""
+        return [job_id for job_id, link in self.every() if link.is_up]
+
     def close(self, job_id: int) -> None:
         """Close the link of a job that has ended."""
         shared = self._shared.pop(job_id, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select, update
 
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
@@ -316,3 +316,18 @@ def test_an_unknown_number_is_no_job(database: Database, pool: Path) -> None:
     for number in (1, 2**70):
         with pytest.raises(JobNotFound):
             registry(database, pool).get(number)
+
+
+def test_a_job_that_others_gave_up_runs_again_when_its_host_does(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    isotovideo()
+    before = registry(database, pool)
+    job_id = only(before.running()).id
+    for found_again in (before.take_back, lambda: registry(database, pool)):
+        with database.write() as session:
+            session.execute(update(JobRow).values(ended_at=1.5, result="gone", away_since=0.5))
+        found_again()
+        assert before.recorded(job_id).state is JobState.RUNNING
+        with database.read() as connection:
+            assert connection.scalar(select(JobRow.away_since)) is None
