@@ -5,7 +5,9 @@ folder is opened first, and then judged by the path that the kernel knows it by;
 but below that very descriptor.
 """
 
+import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNotFound
-from devmode.jobs.files import close, opened
+from devmode.jobs.files import close, opened, opened_file
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle, check
 from devmode.jobs.png import is_whole, size_of
@@ -25,6 +27,7 @@ from devmode.jobs.variables import variables_of
 SETTING: Final = "DEVMODE_NEEDLE_DIRECTORIES"
 LONGEST_SHOWN: Final = 300
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_PICTURE = re.compile(r"\.[0-9a-f]{18}\.png\.devmode")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -82,8 +85,13 @@ def write_needle(folder: int, needle: Needle, picture: bytes) -> None:
 
     The picture comes first: os-autoinst loads whatever has a JSON file, at any moment.
     """
+    mark = secrets.token_hex(9)
     try:
-        with _draft(folder, picture) as png, _draft(folder, needle.json) as json:
+        with (
+            _draft(folder, f".{mark}.png.devmode", picture) as png,
+            _draft(folder, f".{mark}.json.devmode", needle.json) as json,
+        ):
+            _clear_away(folder, needle.name)
             _name(folder, png, f"{needle.name}.png")
             try:
                 _name(folder, json, f"{needle.name}.json")
@@ -118,18 +126,48 @@ def _named(variables: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _draft(folder: int, content: bytes) -> Iterator[str]:
-    """Write a file under a name that os-autoinst passes over, for as long as it is needed."""
-    name = f".{secrets.token_hex(9)}.devmode"
-    descriptor = os.open(name, _NEW, 0o644, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+def _draft(folder: int, name: str, content: bytes) -> Iterator[str]:
+    """Write a file that os-autoinst passes over, and hold it for as long as it is needed."""
+    with os.fdopen(os.open(name, _NEW, 0o644, dir_fd=folder), "wb") as file:
+        try:
+            with suppress(OSError):  # not every file system has locks
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(content)
+            file.flush()
             # isotovideo may run as somebody else, whatever the umask.
-            os.fchmod(descriptor, 0o644)
-        yield name
+            os.fchmod(file.fileno(), 0o644)
+            yield name
+        finally:
+            os.unlink(name, dir_fd=folder)
+
+
+def _clear_away(folder: int, name: str) -> None:
+    """Remove the picture of a needle whose saver was killed before there was a JSON file.
+
+    Its draft is the same file, and was held until then.
+    """
+    with suppress(OSError), opened(".", folder) as files:
+        picture = os.stat(f"{name}.png", dir_fd=files, follow_symlinks=False)
+        names = set(os.listdir(files))
+        if f"{name}.json" in names:
+            return
+        for draft in filter(_PICTURE.fullmatch, names):
+            if os.path.samestat(os.stat(draft, dir_fd=files, follow_symlinks=False), picture):
+                _remove_left(files, draft, f"{name}.png")
+
+
+def _remove_left(folder: int, draft: str, picture: str) -> None:
+    descriptor = opened_file(folder, draft)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another process may have been at the same, and have saved its own by now.
+        there = os.stat(picture, dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(os.fstat(descriptor), there):
+            os.unlink(picture, dir_fd=folder)
+        os.unlink(draft, dir_fd=folder)
+        os.unlink(draft.replace("png", "json"), dir_fd=folder)
     finally:
-        os.unlink(name, dir_fd=folder)
+        close(descriptor)
 
 
 def _name(folder: int, draft: str, name: str) -> None:

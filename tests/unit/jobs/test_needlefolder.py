@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,3 +202,48 @@ def test_of_a_needle_that_could_not_be_saved_nothing_stays(
     with pytest.raises(NeedleNotSaved, match="No space left on device"):
         place.save()
     assert place.files == []
+
+
+def save_and_die(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves a needle in a process that is killed when there is a picture and no JSON file yet."""
+    link = os.link
+
+    def link_once(*names: str, **options: Any) -> None:
+        link(*names, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "link", link_once)
+        child = os.fork()
+        if child == 0:
+            place.save()
+            os._exit(1)
+    os.waitpid(child, 0)
+
+
+def test_what_is_left_of_a_needle_by_a_process_that_was_killed_is_in_nobodys_way(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.name(NEEDLES_DIR=str(place.needles))
+    save_and_die(place, monkeypatch)
+    assert "login.png" in place.files
+    assert "login.json" not in place.files
+    place.save()
+    assert place.files == ["login.json", "login.png"]
+
+
+def test_a_picture_that_somebody_is_about_to_make_a_needle_of_is_left_to_them(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.name(NEEDLES_DIR=str(place.needles))
+    link = os.link
+
+    def come_between(*names: str, **options: Any) -> None:
+        link(*names, **options)
+        if names[1] == "login.png":
+            with pytest.raises(InvalidCommand, match="There is a needle login already"):
+                place.save()
+
+    monkeypatch.setattr(os, "link", come_between)
+    place.save()
+    assert place.files == ["login.json", "login.png"]
