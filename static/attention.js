@@ -13,7 +13,8 @@ const WORTH_TELLING = ["paused", "ended", "trouble"];
 function headline() {
   const shown = document.querySelector("#region-status .headline");
   const detail = document.querySelector("#region-status .detail");
-  return { kind: shown.dataset.kind, title: shown.querySelector("strong").textContent, detail: detail?.textContent ?? "" };
+  const newer = shown.querySelector(".newer")?.textContent.replaceAll(/\s+/g, " ").trim();
+  return { kind: shown.dataset.kind, title: shown.querySelector("strong").textContent, detail: detail?.textContent ?? "", newer };
 }
 
 function failures() {
@@ -95,6 +96,7 @@ function look() {
   const now = headline();
   icon.href = new URL(ICONS[now.kind] ?? "favicon.svg", icon.href).href;
   if (now.kind !== last.kind || now.title !== last.title) speak(now);
+  if (now.newer && now.newer !== last.newer) spoken.textContent = now.newer;
   if (now.kind !== last.kind && WORTH_TELLING.includes(now.kind)) tell(now.title, now.detail);
   const count = failures();
   if (count > failed && now.kind !== "ended") tell("A module failed", `${count} failed so far`);

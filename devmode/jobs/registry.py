@@ -7,7 +7,7 @@ A job that is known in several ways is one.
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,6 +170,15 @@ class Registry:
         job = self._rows.get(job_id)
         unheard = job.state is JobState.RUNNING and not self.is_here(job)
         return replace(job, host_away=unheard)
+
+    def newer_than(self, job_id: int) -> Job | None:
+        """Return the newest job that followed one in its pool directory; none while that runs."""
+        return None if self._found(job_id) else self._rows.newer_than(job_id)
+
+    def earlier_than(self, job_id: int, among: Iterable[int]) -> list[int]:
+        """Return which of some jobs that run no more were in the pool directory of a job before."""
+        over = [number for number in among if not self._found(number)]
+        return self._rows.earlier_than(job_id, over) if over else []
 
     def of_openqa(self, openqa_id: int, url: str | None) -> Job:
         """Return the job that the openQA at `url`, None for any, gave this number.

@@ -27,6 +27,24 @@ JOB: Final = "job"
 """Topic: this job appeared or ended."""
 
 _JOB: Final = select(JobRow).where(JobRow.id == bindparam("job_id"))
+_EARLIER_ROW: Final = aliased(JobRow)
+_IN_ONE_DIRECTORY: Final = (
+    JobRow.host == _EARLIER_ROW.host,
+    JobRow.pool_directory == _EARLIER_ROW.pool_directory,
+    JobRow.pool_directory != "",
+    JobRow.id > _EARLIER_ROW.id,
+)
+_NEWEST: Final = (
+    select(JobRow)
+    .where(_EARLIER_ROW.id == bindparam("job_id"), *_IN_ONE_DIRECTORY)
+    .order_by(JobRow.id.desc())
+    .limit(1)
+)
+_EARLIER: Final = select(_EARLIER_ROW.id).where(
+    JobRow.id == bindparam("job_id"),
+    *_IN_ONE_DIRECTORY,
+    _EARLIER_ROW.id.in_(bindparam("among", expanding=True)),
+)
 
 
 class JobRows:
@@ -91,6 +109,18 @@ class JobRows:
         run = JobRow.token_hash == hash_of(reading.token), JobRow.started_at == reading.started_at
         with self._database.read() as connection:
             return connection.scalar(select(JobRow.id).where(JobRow.id == job_id, *run)) is not None
+
+    def newer_than(self, job_id: int) -> Job | None:
+        """Return the newest job of a job's pool directory, if that is a later one."""
+        with self._database.read() as connection:
+            row = connection.execute(_NEWEST, {"job_id": job_id}).one_or_none()
+        return _from_row(row) if row else None
+
+    def earlier_than(self, job_id: int, among: Collection[int]) -> list[int]:
+        """Return which of some jobs were in the pool directory of a job before it."""
+        with self._database.read() as connection:
+            found = connection.scalars(_EARLIER, {"job_id": job_id, "among": list(among)})
+            return list(found)
 
     def enter(self, directory: Path, reading: PoolReading) -> int:
         """Return the number of a job that runs: of the row that there is of it, or a new one."""

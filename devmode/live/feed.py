@@ -19,6 +19,7 @@ from devmode.errors import DatabaseAway
 from devmode.jobs.archive import Archive
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
+from devmode.jobs.rows import JOB
 from devmode.jobs.screenshots import Picture
 from devmode.jobs.uploads import UPLOADS, Uploads
 from devmode.live.audience import Audience, audience_of
@@ -191,7 +192,10 @@ class Feed:
             picture = self._screens.job_ended(job)
             if self._registry.is_here(job):
                 self._archive.keep(job, picture)
-        elif job.id in self._channels:
+            # The next one may have been noticed before.
+            self.session_changed(job.id)
+            return
+        if job.id in self._channels:
             self._sources.follow(job, tuple(self._channels[job.id].subscribers))
         self.touch(job.id)
 
@@ -210,8 +214,20 @@ class Feed:
     def listen_to(self, notices: Notices) -> None:
         """Hear of changes of sessions."""
         notices.listen(SESSION, lambda subject: self.session_changed(int(subject)))
+        notices.listen(JOB, lambda subject: self._job_written_down(int(subject)))
         notices.listen(UPLOADS, lambda subject: self.session_changed(int(subject)))
         notices.when_missed(self.anything_changed)
+
+    def _job_written_down(self, job_id: int) -> None:
+        in_background(FAILED, self._lead_on_to, job_id, job=job_id)
+
+    def _lead_on_to(self, job_id: int) -> None:
+        """Have the pages of earlier jobs of its pool directory tell that a job began or ended."""
+        watched = self._channels.keys() - {DASHBOARD}
+        # When the database is back, all is looked at again.
+        with contextlib.suppress(DatabaseAway):
+            for earlier in self._registry.earlier_than(job_id, watched):
+                self.session_changed(earlier)
 
     def _hear(self, job_id: int) -> None:
         """Tell what the command server said, at once and here if nothing has to be waited for.

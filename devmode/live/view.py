@@ -40,6 +40,8 @@ class LiveView(Struct, frozen=True, dict=True):
     """How far the worker's uploads are, as it told."""
     rival: str | None = None
     """Who has opened a developer session in openQA itself."""
+    newer: Job | None = None
+    """Of a job that has ended: the newest one that followed it in its pool directory."""
     remembered: bool = False
     """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 

@@ -24,6 +24,8 @@ class Written:
     session: SessionFacts | None = None
     events: tuple[EventFacts, ...] = ()
     uploads: Progress | None = None
+    newer: Job | None = None
+    """Of a job that has ended: the newest one that followed it in its pool directory."""
     is_old: bool = False
     """The database can't be reached; this is what it said last."""
 
@@ -64,7 +66,11 @@ class Views:
 
     def read(self, job_id: int) -> Written:
         """Read what the database says about a job; raise `DatabaseAway`."""
-        return Written(*self._store.recorded_of(job_id), self._uploads.of(job_id))
+        return Written(
+            *self._store.recorded_of(job_id),
+            self._uploads.of(job_id),
+            self._registry.newer_than(job_id),
+        )
 
     def composed(self, job: Job, written: Written) -> LiveView:
         """Compose the live view of a job with what the database has said about it."""
@@ -81,6 +87,7 @@ class Views:
             revision=self._sessions.revision_of(facts) if facts else "",
             events=written.events,
             uploads=written.uploads,
+            newer=written.newer,
             rival=self._developers.of(job.openqa_url, job.openqa_id),
             screen_facts=self._screens.of(job).facts,
             remembered=written.is_old,

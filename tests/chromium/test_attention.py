@@ -140,3 +140,24 @@ def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(
     assert olivia.evaluate("() => Object.keys(localStorage)") == [
         f"devmode:attention:{olivia.url.rpartition('/')[2]}"
     ]
+
+
+def test_an_open_page_leads_on_when_the_next_job_begins_and_nothing_moves(
+    person: Person, job: StartJob
+) -> None:
+    real = job("boot/menu_visible", NAME="first", PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia", at=real)
+    first = olivia.url
+    real.kill()
+    expect(olivia.locator("#region-status")).to_contain_text("Ended")
+    expect(olivia.locator(".newer")).to_have_count(0)
+    place = olivia.locator(".schedule").bounding_box()
+    real.variables["NAME"] = "second"
+    real.start()
+    newer = "A newer job runs in this pool directory: second"
+    expect(olivia.locator("#region-status")).to_contain_text(newer)
+    expect(olivia.locator("#spoken")).to_contain_text(newer)
+    assert olivia.locator(".schedule").bounding_box() == place
+    olivia.click(".newer a")
+    expect(olivia.locator(".job-name")).to_have_text("second")
+    assert olivia.url != first

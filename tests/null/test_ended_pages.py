@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
@@ -18,7 +19,7 @@ from devmode.extensions import db
 from devmode.jobs.archive import DAY_S
 from devmode.jobs.models import JobRow
 from devmode.live.dashboard import PAGE
-from tests.null.fixtures import Person, StartWatched
+from tests.null.fixtures import Person, StartWatched, Watched, unique_name
 from tests.waiting import until
 
 
@@ -67,6 +68,36 @@ def test_an_ended_job_keeps_the_steps_of_its_modules(
     assert "<img" not in page
     schedule = victor.get(f"/jobs/{job.id}").text
     assert re.search(r"shell-command_line\s*<span class=\"note\">ok, \d+ s", schedule)
+
+
+def test_a_job_that_has_ended_leads_to_the_next_one_of_its_pool_directory(
+    app: Flask, null: StartWatched, victor: Person
+) -> None:
+    first = null("boot/menu_visible")
+    first.wait_for_end(30)
+    first.real.stop()
+    assert "pool directory" not in visible_status(victor, first)
+    stream = victor.get(f"/events?jobs={first.id}")
+    first.real.variables["NAME"] = unique_name()
+    first.real.start()
+    with gevent.Timeout(15, AssertionError("an open page does not tell of the next job")):
+        while b"A newer job runs in this pool directory" not in next(stream.response):
+            pass
+    second = Watched(first.real, first.feed)
+    told = visible_status(victor, first)
+    assert f"A newer job runs in this pool directory: {second.name} #{second.id}" in told
+    second.wait_for_end(30)
+    with gevent.Timeout(15, AssertionError("an open page does not tell of the next one's end")):
+        while b"A newer job ran in this pool directory" not in next(stream.response):
+            pass
+    stream.close()
+    assert "pool directory" not in visible_status(victor, second)
+
+
+def visible_status(person: Person, job: Watched) -> str:
+    """The status line, without the space around its words."""
+    page = LexborHTMLParser(person.get(f"/jobs/{job.id}").text)
+    return " ".join(page.css_first("#region-status").text().split())
 
 
 def test_the_token_is_not_kept(app: Flask, null: StartWatched, folder: Path) -> None:

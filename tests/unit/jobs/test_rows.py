@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, update
 
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Base, Database
@@ -20,18 +20,22 @@ LAST_FIRST = [1, 5, 6, 3, 2]
 
 
 @pytest.fixture
-def rows(database_url: str) -> Iterator[JobRows]:
+def database(database_url: str) -> Iterator[Database]:
     engine = create_engine(database_url)
-    database = Database(engine)
     Base.metadata.create_all(engine, tables=[JobRow.__table__, Change.__table__])
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(database: Database) -> JobRows:
     now = time.time()
     with database.write() as session:
         for number, minutes in MINUTES_AGO.items():
             ended_at = None if minutes is None else now - 60 * minutes
             session.add(row(number, ended_at))
         session.add(row(7, now - 2 * RECENT_S))
-    yield JobRows(database, Notices(board_of(database), Lease(database, "here")), "here")
-    engine.dispose()
+    return JobRows(database, Notices(board_of(database), Lease(database, "here")), "here")
 
 
 def row(number: int, ended_at: float | None) -> JobRow:
@@ -57,3 +61,27 @@ def test_pages_of_ended_jobs_leave_none_out_and_tell_none_twice(rows: JobRows, m
 @pytest.mark.parametrize("number", [0, 4, 4711])
 def test_nothing_ended_before_a_job_that_has_not(rows: JobRows, number: int) -> None:
     assert rows.ended_before(number, "", 10) == []
+
+
+def test_of_the_later_jobs_of_a_pool_directory_the_newest_is_told(rows: JobRows) -> None:
+    newest = rows.newer_than(1)
+    assert newest is not None
+    assert (newest.id, newest.name) == (7, "job 7")
+    assert rows.newer_than(7) is None
+    assert rows.newer_than(4711) is None
+
+
+def test_of_some_jobs_those_are_told_that_a_job_has_followed(rows: JobRows) -> None:
+    assert set(rows.earlier_than(5, {1, 4, 6})) == {1, 4}
+    assert rows.earlier_than(1, {2, 3}) == []
+
+
+def test_jobs_without_a_pool_directory_or_of_another_host_follow_none(
+    rows: JobRows, database: Database
+) -> None:
+    with database.write() as session:
+        session.execute(update(JobRow).where(JobRow.id < 4).values(pool_directory="", host=""))
+        session.execute(update(JobRow).where(JobRow.id > 5).values(host="there"))
+    assert rows.newer_than(1) is None
+    assert rows.newer_than(5) is None
+    assert rows.earlier_than(7, {1, 4, 5, 6}) == [6]

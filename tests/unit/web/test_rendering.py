@@ -83,6 +83,8 @@ def views() -> list[LiveView]:
         structs.replace(VIEW, trouble="a trouble", link=LinkState.RECONNECTING),
         structs.replace(VIEW, revision="1.1"),
         structs.replace(VIEW, job=ended),
+        structs.replace(VIEW, job=ended, newer=replace(JOB, id=8)),
+        structs.replace(VIEW, job=ended, newer=replace(ended, id=8, ended_at=3.0)),
         structs.replace(VIEW, job=further),
         structs.replace(VIEW, job=replace(JOB, vnc=None)),
         structs.replace(VIEW, job=replace(JOB, no_video=True)),
