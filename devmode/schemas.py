@@ -133,6 +133,12 @@ class HandOver(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
     to: Name
 
 
+class Decline(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The developer who asks for control and does not get it."""
+
+    who: Name
+
+
 class Module(Struct, kw_only=True, frozen=True):
     """One test module of the schedule."""
 

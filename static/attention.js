@@ -68,11 +68,12 @@ function speak({ kind, title, detail }) {
 function standing() {
   const { dataset } = document.querySelector("#region-session .owner-line");
   const request = document.querySelector("#region-session .message");
-  return { owner: dataset.owner, mine: "mine" in dataset, request: request?.textContent ?? "" };
+  return { owner: dataset.owner, mine: "mine" in dataset, asks: "asks" in dataset, request: request?.textContent ?? "" };
 }
 
 /** What others did about the control that one has, or has now; what one did oneself was answered. */
 function news(now, before) {
+  if (before.asks && !now.asks && now.owner === before.owner) return now.request;
   if (now.mine && before.mine) return now.request === before.request ? "" : now.request;
   if (now.mine === before.mine || !now.owner || !before.owner) return "";
   return now.mine ? "You control this job now." : `${now.owner} controls this job now.`;

@@ -31,6 +31,8 @@ COMMANDS = {
     "control": "steering:control",
     "release": "steering:release",
     "ask": "steering:ask",
+    "withdraw": "steering:withdraw",
+    "decline": "steering:decline",
     "hand-over": "steering:hand_over",
     "take-over": "steering:take_over",
     "set": "steering:change",

@@ -90,6 +90,31 @@ def ask(job: str) -> None:
     _do(job, "POST", "session/request")
 
 
+@click.command()
+@job_argument
+def withdraw(job: str) -> None:
+    """Ask the owner of a job for control no more.
+
+    \b
+    Example:
+      devmode withdraw 17
+    """
+    _do(job, "POST", "session/withdraw")
+
+
+@click.command()
+@job_argument
+@click.argument("developer")
+def decline(job: str, developer: str) -> None:
+    """Keep control from the DEVELOPER who asks for it.
+
+    \b
+    Example:
+      devmode decline 17 oscar
+    """
+    _do(job, "POST", "session/decline", {"who": developer})
+
+
 @click.command("hand-over")
 @job_argument
 @click.argument("developer")

@@ -13,6 +13,8 @@ class Audience(Enum):
     ADMINISTRATOR = "administrator"
     OPERATOR = "operator"
     VIEWER = "viewer"
+    AWAITING_ADMINISTRATOR = "administrator who awaits control"
+    AWAITING_OPERATOR = "operator who awaits control"
     PROGRAM = "program"
     """Whoever it acts for: it gets JSON."""
     LIVEHANDLER = "livehandler"
@@ -20,11 +22,25 @@ class Audience(Enum):
     SCREEN = "screen"
     """Gets pictures and nothing else."""
 
+    @property
+    def is_administrator(self) -> bool:
+        """Whether an administrator looks who does not control the job."""
+        return self in (Audience.ADMINISTRATOR, Audience.AWAITING_ADMINISTRATOR)
+
+    @property
+    def awaits_control(self) -> bool:
+        """Whether who looks asks the owner for control."""
+        return self in (Audience.AWAITING_ADMINISTRATOR, Audience.AWAITING_OPERATOR)
+
 
 _BY_ROLE = {
     Role.ADMINISTRATOR: Audience.ADMINISTRATOR,
     Role.OPERATOR: Audience.OPERATOR,
     Role.VIEWER: Audience.VIEWER,
+}
+_AWAITING = _BY_ROLE | {
+    Role.ADMINISTRATOR: Audience.AWAITING_ADMINISTRATOR,
+    Role.OPERATOR: Audience.AWAITING_OPERATOR,
 }
 
 
@@ -33,4 +49,5 @@ def audience_of(visitor: Visitor, session: SessionFacts | None) -> Audience:
     is_owner = session is not None and session.user_id == visitor.id and session.open
     if is_owner and visitor.role >= Role.OPERATOR:
         return Audience.OWNER
-    return _BY_ROLE[visitor.role]
+    asks = session is not None and session.requested_by == visitor.name
+    return (_AWAITING if asks else _BY_ROLE)[visitor.role]

@@ -53,22 +53,31 @@ def for_the_owner(session: Session) -> Iterable[Action]:
     """Yield what the owner can do about their control besides letting go."""
     if session.requested_by:
         yield Action(
-            "hand-over", f"Hand over to {session.requested_by}", "They control the job then.",
+            "hand-over", "Hand over", f"{session.requested_by} controls the job then.",
             "steering.hand_over", primary=True, query={"to": session.requested_by},
+        )  # fmt: skip
+        yield Action(
+            "decline", "Decline", f"You keep control, and {session.requested_by} is told so.",
+            "steering.decline_request", query={"who": session.requested_by},
         )  # fmt: skip
 
 
 def for_others(session: Session, audience: Audience) -> Iterable[Action]:
     """Yield what somebody else can do about the control of a job."""
-    if audience is Audience.ADMINISTRATOR or session.away:
+    if audience.is_administrator or session.away:
         yield Action(
             "take-over", "Take over", f"Takes control from {session.developer}."
             " It is noted in the timeline.", "steering.take_over",
         )  # fmt: skip
     yield Action(
         "request", "Ask for control", f"{session.developer} is shown that you ask.",
-        "steering.request_control",
+        "steering.request_control", enabled=not audience.awaits_control,
     )  # fmt: skip
+    if audience.awaits_control:
+        yield Action(
+            "withdraw", "Withdraw", "You don't ask for control any more.",
+            "steering.withdraw_request",
+        )  # fmt: skip
 
 
 def _while_running(execution: ExecutionState) -> Iterable[Action]:

@@ -14,5 +14,5 @@ class Sight(Enum):
 
 def sight_of(audience: Audience) -> Sight:
     """Tell what an audience may see."""
-    sees_all = audience in (Audience.OWNER, Audience.ADMINISTRATOR)
+    sees_all = audience is Audience.OWNER or audience.is_administrator
     return Sight.ALL if sees_all else Sight.NOTHING_TYPED

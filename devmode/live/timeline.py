@@ -25,8 +25,8 @@ GROUPS: Final = (
         "people",
         "People",
         frozenset(
-            {"started", "released", "requested", "handed_over", "taken_over", "cancelled"}
-            | {"restarted", "commented", "needle_made"}
+            {"started", "released", "requested", "withdrawn", "declined", "handed_over"}
+            | {"taken_over", "cancelled", "restarted", "commented", "needle_made"}
         ),
     ),
     Group(

@@ -156,13 +156,36 @@ class Sessions:
             raise StateChanged("The session changed meanwhile. See who controls the job now.")
         return f"{facts.developer} sees that you ask for control."
 
+    def withdraw_request(self, job_id: int, visitor: Visitor) -> str:
+        """Ask for control no more."""
+        _require(visitor, Role.OPERATOR, "ask for control")
+        self._running(job_id)
+        text = "Withdrew the request for control."
+        if not self._store.end_request(
+            job_id, visitor.id, kind="withdrawn", text=text, who=visitor.name
+        ):
+            raise StateChanged("You don't ask for control, or not any more.")
+        return "You don't ask for control any more."
+
+    def decline_request(self, job_id: int, visitor: Visitor, who: str) -> str:
+        """Keep control from the developer who asks for it."""
+        self._running(job_id)
+        self._owned(job_id, visitor)
+        asking = self._store.user_named(who)
+        text = f"Declined the request of {who}."
+        if asking is None or not self._store.end_request(
+            job_id, asking, kind="declined", text=text, who=visitor.name
+        ):
+            raise _asks_no_more(who)
+        return f"{who} is told that you keep control."
+
     def hand_over(self, job_id: int, visitor: Visitor, to: str) -> str:
         """Give control to the developer who asked for it."""
         self._running(job_id)
         facts = self._owned(job_id, visitor)
         asking = self._store.user_named(to)
         if facts.requested_by != to or asking is None:
-            raise StateChanged(f"{to} does not ask for control any more.")
+            raise _asks_no_more(to)
         text = f"Handed over to {to}."
         if not self._store.change_owner(
             facts, asking, kind="handed_over", text=text, who=visitor.name
@@ -305,6 +328,10 @@ class Sessions:
     def _look_for_answers(self) -> None:
         for answered in self._answers.values():
             answered.set()
+
+
+def _asks_no_more(who: str) -> StateChanged:
+    return StateChanged(f"{who} does not ask for control any more.")
 
 
 def _require(visitor: Visitor, role: Role, what: str) -> None:

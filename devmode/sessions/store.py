@@ -297,6 +297,16 @@ class Store:
             self._add_event(session, job_id, "requested", "Asked for control.", name)
             return True
 
+    def end_request(self, job_id: int, asking: int, *, kind: str, text: str, who: str) -> bool:
+        """Note that somebody asks for control no more; False when they don't anyway."""
+        theirs = DeveloperSession.job_id == job_id, DeveloperSession.requested_by == asking
+        with self._database.write() as session:
+            ended = update(DeveloperSession).where(*theirs).values(requested_by=None)
+            if changed_rows(session, ended) != 1:
+                return False
+            self._add_event(session, job_id, kind, text, who)
+            return True
+
     def change_owner(
         self, facts: SessionFacts, user_id: int, *, kind: str, text: str, who: str
     ) -> bool:

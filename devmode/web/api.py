@@ -190,6 +190,20 @@ def request_control(job_id: int) -> schemas.Answer:
     return _answer(job_id, devmode().sessions.request_control(job_id, visitor()))
 
 
+@blueprint.post("/jobs/<int:job_id>/session/withdraw")
+@operation(Operation(schemas.Answer, refusals=(*CONTROLLED, errors.StateChanged)))
+def withdraw_request(job_id: int) -> schemas.Answer:
+    """Ask the owner of a job for control no more."""
+    return _answer(job_id, devmode().sessions.withdraw_request(job_id, visitor()))
+
+
+@blueprint.post("/jobs/<int:job_id>/session/decline")
+@operation(Operation(schemas.Answer, body=schemas.Decline, refusals=OWNED))
+def decline_request(job_id: int, body: schemas.Decline) -> schemas.Answer:
+    """Keep control from the developer who asks for it."""
+    return _answer(job_id, devmode().sessions.decline_request(job_id, visitor(), body.who))
+
+
 @blueprint.post("/jobs/<int:job_id>/session/hand-over")
 @operation(Operation(schemas.Answer, body=schemas.HandOver, refusals=OWNED))
 def hand_over(job_id: int, body: schemas.HandOver) -> schemas.Answer:

@@ -24,6 +24,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
     "session": lambda view, audience: (
         view.job.state,
         view.session,
+        view.declined,
         view.revision,
         view.remembered,
         audience,

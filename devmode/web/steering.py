@@ -42,6 +42,19 @@ def request_control(job_id: int) -> Response:
     return _answer(job_id, devmode().sessions.request_control(job_id, visitor()))
 
 
+@blueprint.post("/session/withdraw")
+def withdraw_request(job_id: int) -> Response:
+    """Ask the owner no more."""
+    return _answer(job_id, devmode().sessions.withdraw_request(job_id, visitor()))
+
+
+@blueprint.post("/session/decline")
+def decline_request(job_id: int) -> Response:
+    """Keep control from who asks for it."""
+    who = request.values.get("who", "")
+    return _answer(job_id, devmode().sessions.decline_request(job_id, visitor(), who))
+
+
 @blueprint.post("/session/hand-over")
 def hand_over(job_id: int) -> Response:
     """Give control to who asks for it."""

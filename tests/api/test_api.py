@@ -93,6 +93,17 @@ def test_control_goes_from_hand_to_hand(
     assert other_program.is_refused("POST", controlled_job, "resume") == (403, "not_session_owner")
     asked = other_program.does("POST", controlled_job, "session/request")
     assert asked["session"]["requested_by"] == "other robot"
+    nobody = program.is_refused("POST", controlled_job, "session/decline", who="nobody")
+    assert nobody == (409, "state_changed")
+    for who, path, body in (
+        (other_program, "session/withdraw", {}),
+        (program, "session/decline", {"who": "other robot"}),
+    ):
+        assert who.does("POST", controlled_job, path, **body)["session"]["requested_by"] is None
+        assert who.is_refused("POST", controlled_job, path, **body) == (409, "state_changed")
+        other_program.does("POST", controlled_job, "session/request")
+    by_another = other_program.is_refused("POST", controlled_job, "session/decline", who="x")
+    assert by_another == (403, "not_session_owner")
     given = program.does("POST", controlled_job, "session/hand-over", to="other robot")
     assert given["session"]["developer"] == "other robot"
     assert program.is_refused("POST", controlled_job, "session/take-over") == (403, "not_permitted")
@@ -138,6 +149,7 @@ def test_a_viewers_token_looks_and_steers_nothing(
     for method, path in (
         ("PUT", "session"),
         ("POST", "session/request"),
+        ("POST", "session/withdraw"),
         ("POST", "session/take-over"),
     ):
         assert viewer.is_refused(method, shared_job, path) == (403, "not_permitted")

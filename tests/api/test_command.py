@@ -207,6 +207,11 @@ def test_control_is_asked_for_and_handed_over(
     other = terminal_of(other_program)
     assert other.does("ask", controlled_job.id) == "robot sees that you ask for control."
     assert "asks for control" in terminal.does("status", controlled_job.id)
+    assert other.does("withdraw", controlled_job.id).endswith("ask for control any more.")
+    other.does("ask", controlled_job.id)
+    declined = terminal.does("decline", controlled_job.id, "other robot")
+    assert declined == "other robot is told that you keep control."
+    other.does("ask", controlled_job.id)
     given = terminal.does("hand-over", controlled_job.id, "other robot")
     assert given == "other robot controls the job now."
     assert other.does("release", controlled_job.id, "--stay").endswith("stays as it is.")

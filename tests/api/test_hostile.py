@@ -49,6 +49,7 @@ PAGES = {
     "timeline.show",
     "screen.picture",
     "steering.comment",
+    "steering.decline_request",
     "steering.give_up",
     "steering.hand_over",
     "steering.pause",
@@ -61,6 +62,7 @@ PAGES = {
     "steering.start",
     "steering.step",
     "steering.take_over",
+    "steering.withdraw_request",
     "stream.events",
 } | OPEN
 """Every endpoint that is no operation of the API."""

@@ -84,6 +84,20 @@ def test_who_has_or_had_control_is_told_when_others_change_that(
     take_control(olivia)
     resume = olivia.locator("[data-action=resume]")
     place = resume.bounding_box()
+    his = [oscar.locator("[data-action=request]"), oscar.locator(".schedule")]
+    expect(oscar.locator("#region-session")).to_contain_text("olivia controls this job, 1 tab")
+    his_places = [part.bounding_box() for part in his]
+    for end in ("withdraw", "decline"):
+        oscar.click("[data-action=request]")
+        expect(oscar.locator("[data-action=request]")).to_be_disabled()
+        assert [part.bounding_box() for part in his] == his_places
+        (oscar if end == "withdraw" else olivia).click(f"[data-action={end}]")
+        expect(oscar.locator("[data-action=request]")).to_be_enabled()
+        expect(olivia.locator("[data-action=decline]")).to_have_count(0)
+    declined = "olivia declined the request of oscar."
+    expect(oscar.locator("#spoken")).to_have_text(declined)
+    [told] = oscar.evaluate("window.told")
+    assert told.startswith(declined)
     oscar.click("[data-action=request]")
     expect(olivia.locator("#spoken")).to_have_text("oscar asks for control.")
     expect(olivia.locator("[data-action=hand-over]")).to_be_visible()

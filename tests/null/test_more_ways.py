@@ -2,6 +2,7 @@
 
 import gevent
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.null.fixtures import Person, SignIn, StartWatched, Watched
 
@@ -45,6 +46,45 @@ def test_control_is_asked_for_and_handed_over(
     assert session is not None
     assert session.developer == "oscar"
     oscar.does(shared_job, "session/release", then="stay")
+
+
+def test_a_request_is_withdrawn_or_declined_and_both_pages_tell_so(
+    shared_job: Watched, owner: Person, oscar: Person
+) -> None:
+    def buttons(person: Person) -> set[str]:
+        page = LexborHTMLParser(person.get(f"/jobs/{shared_job.id}").text)
+        actions = page.css("#region-session button:not([disabled])")
+        return {action.attributes["data-action"] or "" for action in actions}
+
+    owner.takes_control(shared_job)
+    oscar.does(shared_job, "session/request")
+    assert (buttons(owner), buttons(oscar)) == ({"hand-over", "decline"}, {"withdraw"})
+    assert "You ask for control." in oscar.get(f"/jobs/{shared_job.id}").text
+    oscar.does(shared_job, "session/withdraw")
+    assert (buttons(owner), buttons(oscar)) == (set(), {"request"})
+    oscar.does(shared_job, "session/request")
+    answer = owner.post(f"/jobs/{shared_job.id}/session/decline", htmx=False, who="oscar")
+    assert answer.status_code == 303
+    assert (buttons(owner), buttons(oscar)) == (set(), {"request"})
+    declined = "olivia declined the request of oscar."
+    assert declined in oscar.get(f"/jobs/{shared_job.id}").text
+    assert declined not in owner.get(f"/jobs/{shared_job.id}").text
+    assert shared_job.events[-4:] == ["requested", "withdrawn", "requested", "declined"]
+    owner.does(shared_job, "session/release", then="stay")
+
+
+def test_what_nobody_asks_is_neither_withdrawn_nor_declined(
+    shared_job: Watched, owner: Person, oscar: Person, sign_in: SignIn
+) -> None:
+    owner.takes_control(shared_job)
+    assert owner.click(shared_job, "session/decline", who="oscar").status == 409
+    oscar.does(shared_job, "session/request")
+    sign_in("otto").does(shared_job, "session/request")
+    # The newer request has taken the place of his.
+    assert oscar.click(shared_job, "session/withdraw").status == 409
+    assert owner.click(shared_job, "session/decline", who="oscar").status == 409
+    assert shared_job.view.session.requested_by == "otto"
+    owner.does(shared_job, "session/release", then="stay")
 
 
 def test_who_asks_themselves_for_control_has_asked_nobody(

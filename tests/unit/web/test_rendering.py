@@ -49,6 +49,7 @@ IN_OPENQA = replace(JOB, openqa_id=7, openqa_url="http://openqa", openqa=PART)
 SESSION = Session(
     "olivia", datetime(2026, 1, 1, tzinfo=UTC), 1, open=True, requested_by=None, away=False
 )
+DECLINED = EventFacts(3, 4.0, "olivia", "declined", "Declined the request of oscar.")
 VIEW = LiveView(JOB, RUNNING, LinkState.CONNECTED, None, None, "1.0", (), ScreenFacts())
 
 
@@ -109,6 +110,7 @@ def views() -> list[LiveView]:
                 replace(SESSION, requested_by="oscar"),
             )
         ),
+        structs.replace(VIEW, session=SESSION, events=(DECLINED,)),
         structs.replace(VIEW, job=replace(JOB, address=None)),
         structs.replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
         structs.replace(VIEW, job=IN_OPENQA),
@@ -126,7 +128,8 @@ def fragments(tmp_path_factory: pytest.TempPathFactory) -> Fragments:
 
 
 Page = tuple[Shown, Regions]
-PEOPLE = (Audience.OWNER, Audience.ADMINISTRATOR, Audience.OPERATOR, Audience.VIEWER)
+PROGRAMS = (Audience.PROGRAM, Audience.LIVEHANDLER, Audience.SCREEN)
+PEOPLE = [audience for audience in Audience if audience not in PROGRAMS]
 
 
 @pytest.fixture(scope="module")
