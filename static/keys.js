@@ -17,7 +17,9 @@ function targetOf(key) {
 
 function press(event) {
   const { key, target, repeat, isComposing, ctrlKey, altKey, metaKey } = event;
-  if (repeat || isComposing || ctrlKey || altKey || metaKey || help.open || isTyping(target)) return;
+  if (repeat || isComposing || ctrlKey || altKey || metaKey || isTyping(target)) return;
+  // What is behind a dialog is not to be pressed.
+  if (document.querySelector("dialog[open]")) return;
   if (key !== "?" && !wanted.checked) return;
   const found = targetOf(key);
   if (!found) return;

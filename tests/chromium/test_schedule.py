@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
@@ -54,10 +55,46 @@ def test_a_module_is_open_still_when_one_comes_back(person: Person, job: StartJo
     steps.first.locator("summary").click()
     page.click("#tab-timeline")
     expect(page.locator("#region-timeline")).to_be_visible()
-    steps.first.locator(".shot").click()
-    page.wait_for_url("**.png")
+    page.goto(steps.first.locator(".shot").evaluate("shot => shot.href"))
     page.go_back()
     expect(steps).to_have_count(3)
+
+
+def test_a_screenshot_opens_over_the_page_and_leads_back(person: Person, job: StartJob) -> None:
+    real = job("boot/menu_visible", "boot/choose_entry", PAUSE_AT="boot-choose_entry")
+    real.wait_for_pause()
+    olivia = person("olivia", at=real)
+    take_control(olivia)
+    olivia.locator("#module-menu_visible summary").first.click()
+    step = olivia.locator("#module-menu_visible .step").first
+    step.locator("summary").click()
+    live, shot, view = olivia.url, step.locator(".shot"), olivia.locator("#shot-view")
+
+    def leave_by_pressing_escape() -> None:
+        # No key of the page steers what is behind.
+        olivia.keyboard.press("r")
+        olivia.keyboard.press("Escape")
+
+    for leave in (
+        leave_by_pressing_escape,
+        olivia.get_by_role("button", name="Back").click,
+        view.locator(".shot").click,
+    ):
+        shot.click()
+        expect(view.locator("rect.matched").first).to_be_visible()
+        width, natural = view.locator("img").evaluate("img => [img.width, img.naturalWidth]")
+        assert width == natural == 720
+        leave()
+        expect(view).to_be_hidden()
+        expect(shot).to_be_focused()
+    assert olivia.url == live
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module")
+    module = olivia.locator("#module-menu_visible .steps").get_attribute("hx-get")
+    olivia.goto(str(module))
+    olivia.locator(".step summary").first.click()
+    olivia.locator(".shot").first.click()
+    view.get_by_role("link", name="The picture alone").click()
+    olivia.wait_for_url("**.png")
 
 
 def test_a_module_can_be_picked_to_pause_at(person: Person, job: StartJob) -> None:
