@@ -108,7 +108,8 @@ document.addEventListener("htmx:after:swap", () => {
 function tellUnanswered({ sourceElement, request }) {
   const setting = sourceElement.closest(".setting");
   if (setting) showRendered(setting);
-  const outlook = request.method === "GET" ? "" : " Once it does, this page shows what came of it.";
+  const shown = subject ? " Once it does, this page shows what came of it." : " Nothing on this page is lost: try again.";
+  const outlook = request.method === "GET" ? "" : shown;
   const message = Object.assign(document.createElement("p"), { className: "message error", textContent: `devmode did not answer.${outlook}` });
   messages.replaceChildren(message);
 }

@@ -164,7 +164,14 @@ areas.addEventListener("input", () => {
 areas.addEventListener("focusin", ({ target }) => choose(target.closest(".area")));
 
 const form = document.querySelector("form.needle");
-const content = () => String(new URLSearchParams(new FormData(form)));
+const DRAFT = `devmode:needle:${form.getAttribute("action")}`; // in this tab
+
+function content() {
+  const fields = new URLSearchParams(new FormData(form));
+  fields.delete("csrf_token");
+  return String(fields);
+}
+
 // What was refused was not saved.
 let saved = form.querySelector(".error") ? "" : content();
 
@@ -175,12 +182,52 @@ form.addEventListener("submit", (event) => {
   const asked = event.submitter?.value ?? "";
   if (asked === "add") add([WIDTH / 4, HEIGHT / 4, WIDTH / 2, HEIGHT / 2].map(Math.floor));
   else if (asked.startsWith("remove-")) removeBy(event.submitter);
-  else {
-    saved = content();
-    return;
-  }
+  else return;
   event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
+form.addEventListener("htmx:before:response", (event) => {
+  const { raw } = event.detail.ctx.response;
+  const name = /filename="(.+)"/.exec(raw.headers.get("Content-Disposition"))?.[1];
+  if (!name) return;
+  event.preventDefault();
+  saved = content();
+  download(raw, name);
 });
+
+async function download(answer, name) {
+  const href = URL.createObjectURL(await answer.blob());
+  Object.assign(document.createElement("a"), { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+}
+
+form.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  const { status } = ctx.response;
+  // Who has to sign in, or to load the page again, leaves it: what stands here is there again then.
+  const leaves = [400, 401].includes(status);
+  if (status >= 400 && !leaves) return;
+  saved = content();
+  if (leaves) sessionStorage.setItem(DRAFT, saved);
+  else sessionStorage.removeItem(DRAFT);
+});
+
+function restore(draft) {
+  sessionStorage.removeItem(DRAFT);
+  for (const name of ["name", "tags"]) form.elements[name].value = draft.get(name);
+  areas.replaceChildren(...draft.getAll("type").map((_, index) => {
+    const area = blank.cloneNode(true);
+    for (const name of [...SIDES, "type", "match"]) field(area, name).value = draft.getAll(name)[index];
+    return area;
+  }));
+  delete areas.dataset.tentative;
+  saved = "";
+  const message = Object.assign(document.createElement("p"), { className: "message done", textContent: "What was not saved is here again." });
+  document.getElementById("flash").append(message);
+}
+
+const draft = sessionStorage.getItem(DRAFT);
+if (draft) restore(new URLSearchParams(draft));
 
 new ResizeObserver(() => draw()).observe(drawing);
 document.getElementById("drawing-help").hidden = false;

@@ -81,11 +81,9 @@ def _present(view: LiveView) -> Source:
 def _save(view: LiveView, draft: Draft, form: NeedleForm) -> Response:
     needles, source = devmode().needles, draft.source
     saved = needles.save(view.job.id, visitor(), form.needle(), source.screenshot)
-    told = f"{saved} {view.needle_use}"
-    if is_htmx():
-        return messages_answer([("done", told)])
-    flash(told, "done")
-    return redirect(url_for("jobs.show", job_id=view.job.id), 303)
+    flash(f"{saved} {view.needle_use}", "done")
+    page = url_for("jobs.show", job_id=view.job.id)
+    return Response(headers={"HX-Redirect": page}) if is_htmx() else redirect(page, 303)
 
 
 def _pack(view: LiveView, draft: Draft, form: NeedleForm) -> Response:

@@ -1,8 +1,10 @@
 """Templates into pages, regions of pages, and answers to HTMX."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit, urlunsplit
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, render_template, request
 from jinja2 import Template
 from jinja2.defaults import DEFAULT_NAMESPACE
 from markupsafe import Markup
@@ -178,14 +180,20 @@ def messages_answer(
         for name, html in (regions or {}).items()
         if name != "title"
     }
-    job_id = (request.view_args or {}).get("job_id")
-    page = url_for("jobs.show", job_id=job_id) if job_id else None
     body = render_template(
         "jobs/_answer.html",
         messages=messages,
         regions=fragments,
         marks=marks or {},
         emptied=emptied,
-        page=page,
+        page=_page(),
     )
     return Response(body, status, mimetype="text/html")
+
+
+def _page() -> str:
+    """Return the page from which HTMX asks; the sign-in leads back to none but our own."""
+    with suppress(ValueError):
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return urlunsplit(("", "", shown.path, shown.query, ""))
+    return ""

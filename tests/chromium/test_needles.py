@@ -1,11 +1,16 @@
 """A needle is drawn in a real browser, with the mouse, a finger, keys, and without JavaScript."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Dialog, Page, expect
+import pytest
+from playwright.sync_api import Dialog, Page, Route, expect
 
+from tests.chromium.conftest import enter
+from tests.chromium.server import Server
+from tests.chromium.test_live_view import stand_in
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
@@ -142,14 +147,96 @@ def test_a_needle_that_is_not_saved_is_not_left_unasked(person: Person, job: Sta
     page.fill("#name", "unfinished")
     page.fill("[name=xpos]", "700")
     page.click(".buttons [value=save]")
-    expect(page.locator("form .error")).to_contain_text("leaves the picture")
+    expect(page.locator("#flash .error")).to_contain_text("leaves the picture")
     with page.expect_event("dialog"):
         page.click(".brand")
-    expect(page.locator("form .error")).to_be_visible()
+    expect(page.locator("#flash .error")).to_be_visible()
     page.fill("[name=xpos]", "0")
     page.click(".buttons [value=save]")
     expect(page.locator("#flash")).to_contain_text("Needle unfinished saved.")
     assert asked == ["beforeunload"] * 2
+
+
+@pytest.mark.parametrize("lose", [Route.abort, stand_in], ids=["network", "proxy"])
+def test_a_needle_that_does_not_reach_devmode_stays_to_be_sent_again(
+    person: Person, job: StartJob, lose: Callable[[Route], None]
+) -> None:
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH))
+    to_the_drawing(page)
+    drag(page, (40, 10), (680, 80))
+    drawn = areas_of(page)
+    page.fill("#name", "lost-on-the-way")
+    page.route("**/needle?*", lambda route: lose(route))
+    for button in ("save", "download"):
+        page.click(f".buttons [value={button}]")
+        told = page.locator("#flash .error")
+        expect(told).to_have_text(
+            "devmode did not answer. Nothing on this page is lost: try again."
+        )
+        assert areas_of(page) == drawn
+        told.click()
+    page.unroute_all()
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash")).to_contain_text("Needle lost-on-the-way saved. Resume:")
+
+
+def test_what_was_drawn_is_there_again_after_an_expired_sign_in(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job("boot/missing_needle", **MISMATCH)
+    page = person("olivia", at=real)
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    to_the_drawing(page)
+    drag(page, (40, 10), (680, 80))
+    page.click("[value=add]")
+    page.select_option("#areas .area:last-child [name=type]", "exclude")
+    page.fill("#name", "after-signing-in")
+    drawn, address = areas_of(page), page.url
+    server.expire_logins()
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash .error")).to_contain_text("Sign in first")
+    page.click("#flash a")
+    enter(page, "olivia", server.start_code)
+    page.wait_for_url(address)
+    expect(page.locator("#flash")).to_contain_text("What was not saved is here again.")
+    assert not asked
+    assert areas_of(page) == drawn
+    expect(page.locator("#drawing rect.exclude")).to_have_count(1)
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash")).to_contain_text("Needle after-signing-in saved.")
+    areas = saved(real, "after-signing-in")["area"]
+    assert [area["type"] for area in areas] == ["match", "exclude"]
+    page.goto(address)
+    expect(page.locator("#drawing-help")).to_be_visible()
+    expect(page.locator("#flash p")).to_have_count(0)
+
+
+def test_what_was_drawn_is_there_again_when_an_expired_form_is_loaded_anew(
+    person: Person, job: StartJob
+) -> None:
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH))
+    to_the_drawing(page)
+    drag(page, (40, 10), (680, 80))
+    drawn = areas_of(page)
+    page.locator(".needle [name=csrf_token]").evaluate("field => { field.value += 'x'; }")
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash .error")).to_contain_text("Load the page again")
+    page.reload()
+    expect(page.locator("#flash")).to_contain_text("What was not saved is here again.")
+    assert areas_of(page) == drawn
+
+
+def test_a_needle_is_downloaded_and_the_page_stays(person: Person, job: StartJob) -> None:
+    page = person("victor", at=job("boot/missing_needle", **MISMATCH))
+    to_the_drawing(page)
+    page.fill("#name", "taken-along")
+    with page.expect_download() as taken:
+        page.click(".buttons [value=download]")
+    assert taken.value.suggested_filename == "taken-along.zip"
+    with zipfile.ZipFile(taken.value.path()) as files:
+        assert sorted(files.namelist()) == ["taken-along.json", "taken-along.png"]
+    expect(page.locator("#name")).to_have_value("taken-along")
 
 
 def test_a_finger_draws_moves_and_resizes_an_area_on_a_phone(person: Person, job: StartJob) -> None:

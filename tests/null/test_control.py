@@ -1,8 +1,11 @@
 """Who may steer: one developer at a time, never a viewer, never a form of somebody else's."""
 
+from urllib.parse import unquote
+
 import gevent
 import pytest
 from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.null.fixtures import HTMX, Person, SignIn, Watched
 
@@ -116,9 +119,13 @@ def test_who_is_signed_out_meanwhile_is_led_back_to_the_same_page(
     person = sign_in("otto")
     with person.client.session_transaction() as cookie:
         cookie["login"] = "of yesterday"
-    answer = person.post(f"/jobs/{shared_job.id}/session")
+    page = f"/jobs/{shared_job.id}?panel=timeline"
+    headers = HTMX | {"HX-Current-URL": f"http://localhost{page}"}
+    path = f"/jobs/{shared_job.id}/session"
+    answer = person.client.post(path, data=person.token, headers=headers)
     assert answer.status_code == 401
-    assert f"/sign-in?next=/jobs/{shared_job.id}" in answer.text
+    back = LexborHTMLParser(answer.text).css_first(".message a").attributes["href"]
+    assert unquote(back or "") == f"/sign-in?next={page}"
     assert shared_job.view.session is None
 
 
