@@ -6,7 +6,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import take_control
+from tests.chromium.test_live_view import choose_where_to_pause, take_control
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
@@ -83,6 +83,8 @@ def test_who_has_or_had_control_is_told_when_others_change_that(
     asks_to_be_told(oscar, server.page_of(real.pool), LOOKING_ELSEWHERE)
     take_control(olivia)
     resume = olivia.locator("[data-action=resume]")
+    expect(resume).to_be_visible()
+    expect(olivia.locator("#region-session")).to_contain_text("1 tab")
     place = resume.bounding_box()
     his = [oscar.locator("[data-action=request]"), oscar.locator(".schedule")]
     expect(oscar.locator("#region-session")).to_contain_text("olivia controls this job, 1 tab")
@@ -116,7 +118,7 @@ def test_where_pages_may_not_notify_there_is_the_sound(
     asks_to_be_told(olivia, server.page_of(real.pool), LOOKING_ELSEWHERE + LIKE_ANDROID)
     olivia.check("#attention-sound")
     take_control(olivia)
-    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    choose_where_to_pause(olivia, "shell-small_steps")
     olivia.click("[data-action=resume]")
     expect(olivia.locator("#spoken")).to_contain_text("Paused at module shell-small_steps")
     assert olivia.evaluate("window.beeps") == 1
@@ -138,7 +140,7 @@ def test_whoever_asks_is_notified_of_a_pause_and_of_the_end(
     olivia.check("#attention-notify")
     expect(olivia.locator("#attention-notify")).to_be_checked()
     take_control(olivia)
-    olivia.select_option("#setting-pause_at", "shell-small_steps")
+    choose_where_to_pause(olivia, "shell-small_steps")
     olivia.click("[data-action=resume]")
     expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
     expect(icon).to_have_attribute("href", re.compile("favicon-paused"))

@@ -4,18 +4,16 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.chromium.test_live_view import take_control
+from tests.chromium.test_live_view import (
+    NOTE_WHAT_IS_SPOKEN,
+    choose_where_to_pause,
+    take_control,
+)
 from tests.real.job import RealJob
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/small_steps")
-NOTE_WHAT_IS_SPOKEN = """
-    window.told = [];
-    const spoken = document.getElementById("spoken");
-    const note = () => window.told.push(spoken.textContent);
-    new MutationObserver(note).observe(spoken, { childList: true });
-"""
 
 
 def test_a_job_is_steered_by_keys_and_what_happens_is_spoken(person: Person, job: StartJob) -> None:
@@ -25,12 +23,12 @@ def test_a_job_is_steered_by_keys_and_what_happens_is_spoken(person: Person, job
     olivia.evaluate(NOTE_WHAT_IS_SPOKEN)
     # It is shown by who listens to keys.
     expect(olivia.locator("#keys-open")).to_be_visible()
+    expect(olivia.locator("[data-action=start]")).to_be_visible()
     # Without a button a key does nothing.
     olivia.keyboard.press("r")
     olivia.keyboard.press("t")
     expect(session).to_contain_text("You control this job")
-    olivia.select_option("#setting-pause_at", "shell-small_steps")
-    expect(olivia.locator("#flash")).to_contain_text("Saved")
+    choose_where_to_pause(olivia, "shell-small_steps")
     # Nor does it while one types, and with Ctrl it is the browser's.
     olivia.keyboard.press("/")
     expect(olivia.locator("#search")).to_be_focused()
@@ -42,9 +40,11 @@ def test_a_job_is_steered_by_keys_and_what_happens_is_spoken(person: Person, job
     olivia.keyboard.press("r")
     expect(status).to_contain_text("Paused at module shell-small_steps")
     resumed = olivia.locator("#region-timeline li.resumed")
-    before = resumed.count()
+    # The timeline is told apart from the status.
+    expect(resumed).to_have_count(1)
+    expect(olivia.locator("[data-action=step]")).to_be_enabled()
     olivia.keyboard.press("s")
-    expect(resumed).to_have_count(before + 1)
+    expect(resumed).to_have_count(2)
     expect(status).to_contain_text("Paused")
     told = olivia.evaluate("() => window.told")
     assert "Paused at module shell-small_steps: reached module shell-small_steps" in told
@@ -98,6 +98,7 @@ def test_a_select_keeps_the_keyboard_and_is_saved_when_its_choice_is_made(
     rendered = select.locator("option[selected]")
     saved: list[str] = []
     olivia.on("request", lambda sent: saved.append(sent.url) if "settings" in sent.url else None)
+    expect(select).to_be_enabled()
     select.focus()
     for _option in range(2):
         olivia.keyboard.press("ArrowDown")
@@ -128,6 +129,7 @@ def test_what_is_chosen_from_an_open_list_is_saved_at_once(person: Person, job: 
     olivia = person("olivia", at=job(*TOUR, PAUSE_AT="boot-menu_visible"))
     take_control(olivia)
     select = olivia.locator("#setting-pause_on_mismatch")
+    expect(select).to_be_enabled()
     select.focus()
     for key in ("Space", "ArrowDown", "Enter"):
         olivia.keyboard.press(key)
@@ -147,6 +149,7 @@ def test_the_keyboard_stays_at_a_button_that_is_away_while_the_test_runs(
     expect(panel).to_be_focused()
     resumed = olivia.locator("#region-timeline li.resumed")
     step = olivia.locator("[data-action=step]")
+    expect(step).to_be_enabled()
     step.focus()
     for count in (1, 2):
         olivia.keyboard.press("Enter")

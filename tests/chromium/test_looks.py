@@ -83,11 +83,17 @@ def job(server: Server) -> Iterator[dict[str, RealJob]]:
             job.kill()
 
 
+def resize(page: Page, width: int, height: int) -> None:
+    """Waits until the page has that size: it is told of it like of anything else."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(f"innerWidth === {width} && innerHeight === {height}")
+
+
 def look(page: Page, state: str) -> None:
     """Have axe look at a page in each theme, once on a phone, and keep what people see."""
     for theme, width in LOOKS:
         page.emulate_media(color_scheme=theme)
-        page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        resize(page, width, HEIGHTS[width])
         keep_screenshot(page, f"looks-{state}-{theme}-{width}")
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{state} scrolls sideways at {width} px"
@@ -166,15 +172,15 @@ def controlled(owner: Page, state: str) -> Iterator[Page]:
     open_job(owner, state)
     take_control(owner)
     expect(owner.locator("#region-actions [data-action=step]")).to_be_visible()
-    # A click before the scripts have come leads to another page.
-    owner.wait_for_load_state()
+    # Its stream is open: nothing comes any more that was not there from the start.
+    expect(owner.locator("#region-session")).to_contain_text("1 tab")
     yield owner
     owner.click("[data-action=release-stay]")
     expect(owner.locator("#region-session")).to_contain_text("Nobody controls")
 
 
 def boxes_at(page: Page, width: int) -> dict[str, list[float]]:
-    page.set_viewport_size({"width": width, "height": 900})
+    resize(page, width, 900)
     boxes: dict[str, list[float]] = page.evaluate(BOXES)
     return boxes
 
@@ -189,7 +195,7 @@ def test_a_larger_window_shows_a_larger_screen(person: Person) -> None:
     open_job(olivia, "running")
     scales = []
     for width, height in ((1400, 900), (1920, 1080), (2560, 1440)):
-        olivia.set_viewport_size({"width": width, "height": height})
+        resize(olivia, width, height)
         scales.append(olivia.evaluate(SCALE))
     assert scales == sorted(set(scales))
 
@@ -206,16 +212,18 @@ def test_screen_and_text_stay_in_sight_beside_a_long_schedule(person: Person) ->
 def test_nothing_moves_when_the_scripts_have_come(person: Person) -> None:
     olivia = person("olivia")
     open_job(olivia, "running")
+    expect(olivia.locator("#region-status")).to_contain_text("Running")
     expect(olivia.locator("#keys-open")).to_be_visible()
     with_scripts = {width: heights_at(olivia, width) for width in WIDTHS}
     olivia.route(re.compile(r"/(keys|attention)\.js"), lambda route: route.abort())
     olivia.reload()
+    expect(olivia.locator("#region-status")).to_contain_text("Running")
     expect(olivia.locator("#keys-open")).to_be_hidden()
     assert {width: heights_at(olivia, width) for width in WIDTHS} == with_scripts
 
 
 def heights_at(page: Page, width: int) -> list[float]:
-    page.set_viewport_size({"width": width, "height": 900})
+    resize(page, width, 900)
     places: list[float] = page.evaluate(PLACES)
     return places
 
@@ -238,6 +246,7 @@ def test_a_mismatch(person: Person) -> None:
     expect(olivia.get_by_role("button", name="Give up the check")).to_be_visible()
     look(olivia, "mismatch-owner")
     olivia.click("[data-action=needle]")
+    expect(olivia.locator("#drawing-help")).to_be_visible()
     olivia.locator("#drawing rect").focus()
     look(olivia, "needle")
 
@@ -260,7 +269,7 @@ def test_paper_gets_what_happened_and_nothing_to_press(person: Person) -> None:
     victor = person("victor", "viewer")
     open_job(victor, "ended")
     victor.emulate_media(media="print", color_scheme="dark")
-    victor.set_viewport_size({"width": 720, "height": 1000})
+    resize(victor, 720, 1000)
     for printed in (".job-name", "#region-status", "#region-schedule", "#region-timeline"):
         expect(victor.locator(printed)).to_be_visible()
     for left_out in ("header", ".panel", ".screen", "#text", "#attention"):

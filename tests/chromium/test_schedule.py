@@ -37,7 +37,7 @@ def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(
     expect(failing.locator(".step", has_text="needle-to-be-made")).to_have_count(1)
     expect(good.locator("rect.matched").first).to_be_visible()
     picture = good.locator(".shot img").first
-    assert picture.evaluate("img => img.complete && img.naturalWidth") == 720
+    assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") == 720
 
     real.make_needle("needle-to-be-made", "grub-command-line")
     page.click("[data-action=resume]")
@@ -131,7 +131,9 @@ def test_the_timeline_can_be_narrowed_while_it_goes_on(person: Person, job: Star
     page.click("[data-action=start]")
     page.click("#panel .tabs a >> text=Timeline")
     page.check("#panel [value=settings]")
-    page.check("#setting-pause_on_failure")
+    # Any news draws the box anew as it is known to be: until it is confirmed, the tick may go.
+    page.click("#setting-pause_on_failure")
+    expect(page.locator("#setting-pause_on_failure")).to_be_checked()
     entries = page.locator("#region-timeline li")
     expect(entries.filter(has_text="setting")).to_be_visible()
     expect(entries.filter(has_text="Took control")).to_be_hidden()

@@ -98,7 +98,8 @@ def test_a_list_that_stays_open_keeps_nothing_of_jobs_that_have_left_it(page: Pa
 
 def test_what_waited_for_a_control_in_hand_does_not_replace_what_came_after_it(page: Page) -> None:
     take_control(page)
-    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
+    # Late enough to lie ahead when it is asked for.
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 10"))
     select = page.locator("#setting-pause_on_mismatch")
     select.click()
     is_told(page, "settings", "before")
