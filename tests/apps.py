@@ -1,8 +1,10 @@
 """devmode in the process of its test."""
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 from flask import Flask
 
 from app import create_app
@@ -32,3 +34,20 @@ def with_tables(app: Flask) -> Flask:
     with app.app_context():
         db.create_all()
     return app
+
+
+def running(app: Flask) -> Iterator[Flask]:
+    """Have all of it run; it has its turn before each request, as where these come by a socket.
+
+    A test that sends one after the other would else let its lease lapse on a machine that is busy.
+    """
+    answer = app.wsgi_app
+
+    def answer_in_turn(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        gevent.idle()
+        return answer(environ, start)
+
+    app.wsgi_app = answer_in_turn  # type: ignore[method-assign]
+    app.extensions["devmode"].start()
+    yield app
+    app.extensions["devmode"].stop()

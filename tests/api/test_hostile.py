@@ -8,7 +8,6 @@ added without a thought to this file fails its first test. The internal address 
 from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
@@ -162,8 +161,6 @@ class Attacker:
 
     def send(self, rule: Rule, method: str, job_id: int | str, **request: Any) -> TestResponse:
         """Sends a request as this route takes it, apart from what `request` changes."""
-        # The lease of this process wants to be renewed meanwhile.
-        gevent.sleep(0)
         path = url(rule, job_id) + request.pop("suffix", "")
         headers = dict(request.pop("headers", {}))
         if path.startswith("/api/"):

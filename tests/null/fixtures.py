@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from devmode.live.feed import Feed
 from devmode.live.view import LiveView
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
-from tests.apps import START_CODE, app_in
+from tests.apps import START_CODE, app_in, running
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
 from tests.waiting import until
@@ -161,9 +161,7 @@ def serving(
         kept_directory=str(folder / "kept"),
         **settings,
     )
-    app.extensions["devmode"].start()
-    yield app
-    app.extensions["devmode"].stop()
+    yield from running(app)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from devmode.jobs import openqa as polling
 from devmode.openqa import developers
 from devmode.sessions import guests
-from tests.apps import app_in
+from tests.apps import app_in, running
 from tests.openqa.conftest import RunJob
 from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
 from tests.waiting import until
@@ -39,9 +39,7 @@ def devmode(openqa: OpenQA, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def beside(openqa: OpenQA, folder: Path, **settings: str) -> Iterator[Flask]:
     asked = {"openqa_url": openqa.url, "openqa_key": openqa.key, "openqa_secret": openqa.secret}
     app = app_in(folder, **asked, **settings)
-    app.extensions["devmode"].start()
-    yield app
-    app.extensions["devmode"].stop()
+    yield from running(app)
 
 
 def browser(devmode: Flask, openqa: OpenQA, name: str) -> FlaskClient:

@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 from devmode.commandserver.simulator.server import Simulator
 from devmode.jobs import openqa as polling
 from tests.api.fixtures import Program
-from tests.apps import app_in
+from tests.apps import app_in, running
 from tests.null.fixtures import Person
 from tests.simulated.openqa import SimulatedOpenQA, always
 from tests.waiting import until
@@ -38,9 +38,7 @@ def app(
 ) -> Iterator[Flask]:
     monkeypatch.setattr(polling, "INTERVAL_S", 0.1)
     app = app_in(tmp_path, openqa_url=openqa.url, openqa_key="KEY", openqa_secret="SECRET")
-    app.extensions["devmode"].start()
-    yield app
-    app.extensions["devmode"].stop()
+    yield from running(app)
 
 
 @pytest.fixture
