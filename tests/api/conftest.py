@@ -85,6 +85,7 @@ def recorded_job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     try:
         real.start()
         real.wait_until_listening()
+        real.wait_for_pause()
         watched = Watched(real, app.extensions["devmode"].feed)
         watched.wait_for(lambda view: view.job.modules[0].result, "the result of a module")
         yield watched

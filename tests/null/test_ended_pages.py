@@ -27,7 +27,7 @@ def test_an_ended_job_keeps_schedule_and_picture(
     app: Flask, null: StartWatched, owner: Person
 ) -> None:
     job = null("boot/menu_visible", "shell/command_line")
-    job.wait_for_end(30)
+    job.wait_for_end()
     for path in job.real.pool.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     page = owner.get(f"/jobs/{job.id}").text
@@ -44,7 +44,7 @@ def test_an_ended_job_keeps_the_steps_of_its_modules(
     app: Flask, null: StartWatched, victor: Person, folder: Path
 ) -> None:
     job = null("boot/missing_needle", "shell/command_line", MISMATCH_TIMEOUT=1)
-    job.wait_for_end(30)
+    job.wait_for_end()
     pages = {name: f"/jobs/{job.id}/modules/{name}" for name in ("missing_needle", "command_line")}
     before = {name: steps_on(victor, page) for name, page in pages.items()}
     pictures = [name for text in before.values() for name in named_in(text)]
