@@ -23,7 +23,8 @@ import gevent
 from tests.databases import PostgresqlServer
 from tests.processes.people import Person
 from tests.processes.proxy import Nginx, Proxy
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import SimulatedJob, World
+from tests.waiting import until
 
 REFUSED_S = 2.0
 """How long static/stream-worker.js waits after an answer that is no stream."""

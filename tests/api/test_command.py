@@ -22,11 +22,10 @@ from devmode.cli import exits
 from devmode.web import admission
 from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import StartWatched, Watched
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 DEVMODE = Path(sys.executable).with_name("devmode")
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 30
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Terminal:
         # The command of this checkout, wherever that of the environment comes from.
         self.environment = kept | access | {"PYTHONPATH": str(ROOT)}
 
-    def start(self, *arguments: str | int | Path) -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str | float | Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             # What a shell starts in the background ignores Ctrl-C, and all that it starts.
             ["env", "--default-signal=INT", DEVMODE, *map(str, arguments)],
@@ -55,7 +54,7 @@ class Terminal:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *arguments: str | int | Path) -> Result:
+    def run(self, *arguments: str | float | Path) -> Result:
         with self.start(*arguments) as process:
             try:
                 out, err = process.communicate(timeout=LIMIT_S)
@@ -63,7 +62,7 @@ class Terminal:
                 process.kill()
             return Result(process.returncode, out.decode(), err.decode())
 
-    def shows(self, *arguments: str | int | Path) -> tuple[int, str]:
+    def shows(self, *arguments: str | float | Path) -> tuple[int, str]:
         """Runs a command on a terminal; returns the exit code and all that stands there."""
         theirs, ours = pty.openpty()
         with subprocess.Popen(
@@ -80,13 +79,13 @@ class Terminal:
             os.close(theirs)
             return process.wait(LIMIT_S), shown.decode()
 
-    def does(self, *arguments: str | int | Path) -> str:
+    def does(self, *arguments: str | float | Path) -> str:
         """Runs what works, and returns what it printed."""
         result = self.run(*arguments)
         assert (result.code, result.err) == (0, ""), result
         return result.out.strip()
 
-    def fails(self, *arguments: str | int | Path) -> tuple[int, str]:
+    def fails(self, *arguments: str | float | Path) -> tuple[int, str]:
         """Runs what doesn't work, and returns the exit code and the sentence."""
         result = self.run(*arguments)
         assert result.out == "", result
@@ -116,16 +115,17 @@ def test_a_job_is_steered_from_control_to_release(null: StartWatched, terminal: 
     assert "pause at: shell-command_line" in status
     assert "pause on failure: on" in status
     assert terminal.does("resume", job.id) == "The test goes on."
-    until_there = ("wait", job.id, "--until", "module=command_line", "--timeout", 20)
+    until_there = ("wait", job.id, "--until", "module=command_line", "--timeout", LIMIT_S)
     assert "command_line" in terminal.does(*until_there)
-    assert terminal.does("wait", job.id, "--until", "paused", "--timeout", 20)
+    assert terminal.does("wait", job.id, "--until", "paused", "--timeout", LIMIT_S)
     steps = terminal.does("step", job.id, "-n", 3).splitlines()
     assert len(steps) == 3
     assert all("tep" in step for step in steps)
     assert terminal.fails("wait", job.id, "--until", "module=menu_visible")[0] == exits.JOB_ENDED
     assert terminal.does("set", job.id, "--no-pause-at", "--no-pause-on-failure") == "Saved."
     assert terminal.does("release", job.id) == "You let go, the test continues."
-    assert terminal.does("wait", job.id, "--until", "ended", "--timeout", 40) == "Ended: passed"
+    told = terminal.does("wait", job.id, "--until", "ended", "--timeout", LIMIT_S)
+    assert told == "Ended: passed"
     assert terminal.fails("wait", job.id, "--until", "paused") == (
         exits.JOB_ENDED,
         "Error: The job has ended: passed",
@@ -253,7 +253,7 @@ def test_watching_prints_a_line_for_each_change_until_the_job_ends(
 def test_a_command_comes_back_by_itself_after_a_stop_of_the_server(
     shared_job: Watched, terminal: Terminal
 ) -> None:
-    with terminal.start("wait", shared_job.id, "--until", "ended", "--timeout", "20") as waiting:
+    with terminal.start("wait", shared_job.id, "--until", "ended", "--timeout", LIMIT_S) as waiting:
         until(lambda: admission.served(), "the stream")
         admission.drain()
         until(lambda: not admission.served(), "the end of the stream")
@@ -376,7 +376,7 @@ def test_a_simulated_job_is_served_and_steered_with_nothing_but_the_command(
     try:
         assert serve.stdout is not None
         assert f"Sign in at {local.url}/sign-in#code=" in serve.stdout.readline().decode()
-        until(lambda: "simulated-job" in local.run("jobs").out, "the job to be listed", LIMIT_S)
+        until(lambda: "simulated-job" in local.run("jobs").out, "the job to be listed")
         assert local.does("control", "simulated-job") == "You control this job."
         assert local.does("release", "simulated-job", "--stay").endswith("stays as it is.")
     finally:

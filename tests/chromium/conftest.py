@@ -17,6 +17,7 @@ from playwright.sync_api import Error as BrowserError
 
 from tests.chromium.server import Server
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S
 
 Person = Callable[..., Page]
 
@@ -25,7 +26,7 @@ LONGEST_PICTURE = 6000
 """Of the whole page, in pixels: the 17,000 of the API took seconds each time."""
 FAILED = pytest.StashKey[bool]()
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=LIMIT_S * 1000)
 
 
 @pytest.fixture(scope="session")

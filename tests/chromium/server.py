@@ -17,9 +17,9 @@ from typing import Self
 
 from tests.children import children
 from tests.migrations import UPGRADE
+from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
-START_S = 20.0
 
 
 class Server:
@@ -74,7 +74,7 @@ class Server:
 
     def page_of(self, pool: Path) -> str:
         """Wait until the job in a pool directory is known, and return the path of its page."""
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
             if number := self._number_of(pool):
                 return f"/jobs/{number}"
@@ -134,7 +134,7 @@ class Server:
             return number
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/sign-in", timeout=2).close()

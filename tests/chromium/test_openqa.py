@@ -9,7 +9,7 @@ from tests.chromium.conftest import enter, keep_screenshot
 from tests.chromium.server import Server
 from tests.databases import postgresql
 from tests.openqa.conftest import RunJob, devmode, openqa, run_job, worker
-from tests.openqa.instance import OpenQA
+from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
 from tests.openqa.site import Site
 
 __all__ = ["devmode", "openqa", "postgresql", "run_job", "worker"]
@@ -17,7 +17,6 @@ __all__ = ["devmode", "openqa", "postgresql", "run_job", "worker"]
 MODULES = ("boot/menu_visible", "boot/choose_entry", "boot/optional_screen")
 LASTING = (*MODULES, "shell/long_wait")
 """Still running when the developer has let go."""
-pytestmark = pytest.mark.timeout(90)
 HURRY = """
 const later = window.setTimeout;
 window.setTimeout = (call, ms, ...rest) => later(call, Math.min(ms || 0, 500), ...rest);
@@ -176,7 +175,7 @@ def test_the_field_is_empty_once_a_comment_stands_in_openqa(
     page.get_by_role("link", name=f"{job:08}-").first.click()
     # It is there once openQA has told of the job, which a pool directory does sooner.
     section = page.get_by_text("In openQA", exact=True)
-    expect(section).to_be_visible(timeout=60_000)
+    expect(section).to_be_visible(timeout=SLOW_OPENQA_S * 1000)
     expect(page.locator("#region-origin")).to_contain_text(f"openQA {job}")
     section.click()
     comment = page.get_by_label("Comment")

@@ -16,6 +16,7 @@ from demo.processes import wait_until
 from tests.chromium.server import Server
 from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
@@ -94,7 +95,7 @@ def test_without_javascript_the_page_comes_with_the_picture(person: Person, job:
     olivia = person("olivia", at=real, java_script_enabled=False)
     # Another page would take the place of the one that is looked at.
     olivia.goto(f"{olivia.url}?refresh=off")
-    assert wait_until(lambda: says_that_pictures_come(olivia), 30)
+    assert wait_until(lambda: says_that_pictures_come(olivia), LIMIT_S)
     assert olivia.locator("#picture").evaluate("image => image.naturalWidth") > 0
 
 
@@ -125,11 +126,11 @@ def test_what_a_killed_server_asked_for_is_withdrawn_by_the_next(
 ) -> None:
     real = job(*TOUR, **AT_THE_MENU)
     olivia = person("olivia", at=real)
-    assert wait_until((real.pool / "live_log").exists, 15)
+    assert wait_until((real.pool / "live_log").exists, LIMIT_S)
     with server.down():
         olivia.goto("about:blank")
         assert (real.pool / "live_log").exists()
-    assert wait_until(lambda: not (real.pool / "live_log").exists(), 30)
+    assert wait_until(lambda: not (real.pool / "live_log").exists(), LIMIT_S)
 
 
 def says_that_pictures_come(page: Page) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.children import children
-from tests.processes.world import ROOT, until
+from tests.processes.world import ROOT
+from tests.waiting import until
 
 DEVMODE = Path("opt/devmode")
 INSTALLED = ("bin/flask", "bin/gunicorn", "bin/devmode", "lib/python*/site-packages/_devmode.pth")

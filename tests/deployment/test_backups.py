@@ -9,7 +9,8 @@ from sqlalchemy import text
 from tests.databases import PostgresqlServer
 from tests.migrations import UPGRADE
 from tests.processes.people import Person
-from tests.processes.world import ROOT, World, until
+from tests.processes.world import ROOT, World
+from tests.waiting import until
 
 
 @pytest.fixture

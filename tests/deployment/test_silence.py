@@ -8,7 +8,8 @@ import pytest
 
 from tests.processes.people import Person, Stream
 from tests.processes.proxy import Proxy
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import SimulatedJob, World
+from tests.waiting import until
 
 LIMIT_S = 250.0
 """Ten times what deploy/nginx.conf and deploy/apache.conf say of streams."""

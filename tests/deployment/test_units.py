@@ -16,7 +16,8 @@ from tests.deployment.machine import Machine
 from tests.migrations import UPGRADE
 from tests.openqa.pages import Developer
 from tests.processes.people import Person
-from tests.processes.world import ROOT, START_CODE, Gunicorn, World, until
+from tests.processes.world import ROOT, START_CODE, Gunicorn, World
+from tests.waiting import until
 
 SERVICE, SOCKET = "devmode@.service", "devmode@.socket"
 MOST_EXPOSURE = 2.0
@@ -127,7 +128,7 @@ def test_the_service_serves_on_the_socket_that_it_is_handed(
         olivia = Person(world, "olivia")
         olivia.takes_control(job)
         assert olivia.sets_pause_at(job, job.unused_module()).status == 200
-        assert world.gunicorns[0].stop() < 6
+        world.gunicorns[0].stop()
         world.check(job)
     finally:
         world.end()

@@ -19,7 +19,7 @@ from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from tests.apps import START_CODE, app_in, running
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 HTMX = {"HX-Request": "true"}
 _numbers = itertools.count(1)
@@ -62,14 +62,12 @@ class Watched:
         """Kinds of the timeline's entries, oldest first."""
         return [event.kind for event in reversed(self.view.events)]
 
-    def wait_for(
-        self, condition: Callable[[LiveView], object], what: str, limit_s: float = 15
-    ) -> LiveView:
+    def wait_for(self, condition: Callable[[LiveView], object], what: str) -> LiveView:
         """Waits until the live view fulfils a condition, and returns that view."""
-        deadline = time.monotonic() + limit_s
+        deadline = time.monotonic() + LIMIT_S
         while not condition(view := self.view):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{limit_s} s were not enough for {what}:\n{view}")
+                raise AssertionError(f"{LIMIT_S} s were not enough for {what}:\n{view}")
             gevent.sleep(0.01)
         return view
 
@@ -78,8 +76,8 @@ class Watched:
             lambda view: view.execution.pause and view.execution.turn > after_turn, "a pause"
         )
 
-    def wait_for_end(self, limit_s: float = 15) -> LiveView:
-        return self.wait_for(lambda view: view.headline.kind == "ended", "the end", limit_s)
+    def wait_for_end(self) -> LiveView:
+        return self.wait_for(lambda view: view.headline.kind == "ended", "the end")
 
     def _number(self) -> int | None:
         return next((job.id for job in self.feed.jobs() if job.name == self.name), None)

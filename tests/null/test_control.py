@@ -8,6 +8,7 @@ from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.null.fixtures import HTMX, Person, SignIn, Watched
+from tests.waiting import LIMIT_S
 
 
 def test_a_second_developer_is_told_who_controls_the_job(
@@ -150,7 +151,7 @@ def test_an_owner_without_a_tab_is_away_after_a_while_unless_they_look(
     owner.get(f"/jobs/{shared_job.id}")
     assert not shared_job.view.session.away
     stream = oscar.get(f"/events?jobs={shared_job.id}")
-    with gevent.Timeout(15, AssertionError("an open page does not offer to take over")):
+    with gevent.Timeout(LIMIT_S, AssertionError("an open page does not offer to take over")):
         while b"take-over" not in next(stream.response):
             pass
     stream.close()

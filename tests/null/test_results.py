@@ -31,7 +31,6 @@ def job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watche
         watched.wait_for(
             lambda view: view.is_paused and view.job.modules[1].result,
             "two results and the pause",
-            30,
         )
         yield watched
     finally:

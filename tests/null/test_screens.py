@@ -1,7 +1,6 @@
 """Screens of real jobs: pictures are written while somebody looks, and by nobody's leave else."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def test_pictures_are_written_while_somebody_looks_and_no_longer(
     start: StartProcess, null_job: StartJob
 ) -> None:
     real = null_job("boot/menu_visible", "shell/small_steps", STAIRS=60)
-    real.wait_for(lambda: real.results().get("boot-menu_visible") == "ok", 15, "the first module")
+    real.wait_for(lambda: real.results().get("boot-menu_visible") == "ok", "the first module")
     assert not pictures(real)
     process = start()
     job = process.look(real)
@@ -109,13 +108,13 @@ def test_pictures_are_written_while_somebody_looks_and_no_longer(
     assert (real.pool / "live_log").read_bytes() == MARK
     # What was caused is cleaned up all the while: once a second, but for the last one.
     until(lambda: len(process.frames) >= 8, "eight pictures")
-    assert len(pictures(real)) < 8
+    until(lambda: len(pictures(real)) < 8, "the first to be removed")
     process.screens.leave(job.id)
     until(lambda: not (real.pool / "live_log").exists(), "the end of the request")
     go_on(real)
-    before, frames = pictures(real), len(process.frames)
     # The last one, the one before it while the link was missing, and one that was on its way.
-    assert len(before) <= 3
+    until(lambda: len(pictures(real)) <= 3, "the others to be removed")
+    before, frames = pictures(real), len(process.frames)
     go_on(real)
     assert (pictures(real), len(process.frames)) == (before, frames)
 
@@ -269,23 +268,21 @@ def test_without_inotify_pictures_are_polled_for(
     until(lambda: len(process.frames) >= 3, "three pictures")
 
 
-def test_a_picture_is_told_within_thirty_milliseconds(
-    start: StartProcess, null_job: StartJob
+def test_a_picture_is_told_by_the_system_though_nobody_looks_for_it(
+    start: StartProcess, null_job: StartJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten times that, since this machine may be busy: the figure is the measurement's business."""
     real = null_job("boot/menu_visible", "shell/command_line", PAUSE_AT="shell-command_line")
     real.wait_for_pause()
     process = start()
     process.look(real)
     until(lambda: process.frames, "the first picture")
+    monkeypatch.setattr(screens, "TICK_S", 3600.0)
     folder = real.pool / "qemuscreenshot"
     (folder / "2000000000.1.png").write_bytes(process.frames[-1].picture.data)
     told = len(process.frames)
-    began = time.monotonic()
     (folder / "last.png").unlink()
     (folder / "last.png").symlink_to("2000000000.1.png")
-    until(lambda: len(process.frames) > told, "the picture", 2)
-    assert time.monotonic() - began < 0.3
+    until(lambda: len(process.frames) > told, "the picture")
 
 
 def test_a_page_shows_the_picture_and_keeps_it_by_its_version(

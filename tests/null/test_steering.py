@@ -1,7 +1,5 @@
 """What a developer can do with a test: pause, resume, step, skip, give up, ignore, let go."""
 
-import time
-
 import gevent
 import pytest
 
@@ -161,16 +159,12 @@ def test_a_screen_mismatch_pauses_and_when_given_up_the_module_fails(
     assert job.real.results() == {"boot-missing_needle": "fail"}
 
 
-def test_a_skipped_timeout_ends_a_long_screen_check_within_seconds(
-    null: StartWatched, owner: Person
-) -> None:
-    job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=50)
+def test_a_skipped_timeout_ends_a_long_screen_check(null: StartWatched, owner: Person) -> None:
+    job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=600)
     owner.does(job, "resume")
     job.wait_for(lambda view: view.execution.tags == ("needle-to-be-made",), "the screen check")
-    skipped_at = time.monotonic()
     assert owner.does(job, "skip-timeout") == "The screen check times out within a second."
     job.wait_for_end()
-    assert time.monotonic() - skipped_at < 10
     assert "skipped" in job.events
     assert job.real.results() == {"boot-missing_needle": "fail"}
 

@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from tests.null.fixtures import Person, SignIn, StartWatched, Watched, unique_name
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S
 
 TYPED = "Hello, tester"
 STARTING = "||| starting menu_visible"
@@ -63,7 +64,7 @@ class Stream:
                 self._take(fields["id"], json.loads(fields["data"])["news"])
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        with gevent.Timeout(15):
+        with gevent.Timeout(LIMIT_S):
             while not condition():
                 self.read()
 
@@ -117,7 +118,7 @@ def shown(page: str) -> str:
 def test_the_page_shows_the_end_of_the_log_and_of_the_serial_output(
     typed: Watched, owner: Person
 ) -> None:
-    typed.real.wait_for(lambda: "|| starting small_steps" in typed.real.log, 20, "the typing")
+    typed.real.wait_for(lambda: "|| starting small_steps" in typed.real.log, "the typing")
     log = shown(owner.get(f"/jobs/{typed.id}").text)
     assert "||| starting command_line" in log
     assert "\x1b" not in log
@@ -129,7 +130,7 @@ def test_only_the_owner_and_administrators_see_what_was_typed(
     typed: Watched, owner: Person, oscar: Person, victor: Person, sign_in: SignIn
 ) -> None:
     owner.takes_control(typed)
-    typed.real.wait_for(lambda: "|| starting small_steps" in typed.real.log, 20, "the typing")
+    typed.real.wait_for(lambda: "|| starting small_steps" in typed.real.log, "the typing")
     assert TYPED in typed.real.log, "else this test proves nothing"
     sees = {
         person.name: [

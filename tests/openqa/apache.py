@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.openqa.instance import OpenQA
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).parents[2]
 OPENQAS_OWN = Path("/etc/apache2/sites-available/openqa-common.inc")
@@ -17,7 +17,6 @@ MODULES = (
     *("mpm_event", "authz_core", "mime", "dir", "env", "alias", "expires", "headers", "rewrite"),
     *("proxy", "proxy_http", "proxy_wstunnel"),
 )
-LIMIT_S = 15.0
 
 MAIN = """
 {modules}
@@ -67,7 +66,7 @@ class Apache:
             stderr=(folder / "start.log").open("wb"),
             start_new_session=True,
         )
-        until(self._answers, "Apache to answer", LIMIT_S)
+        until(self._answers, "Apache to answer")
 
     def stop(self) -> None:
         # Told to end, it waits ten seconds for children that have passed on websockets.

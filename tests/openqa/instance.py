@@ -29,13 +29,14 @@ from demo.ports import Ports
 from demo.settings import DISTRIBUTION
 from tests.databases import OWNER, PostgresqlServer
 from tests.openqa.ports import BasePort
+from tests.waiting import LIMIT_S
 
 SCRIPTS = Path("/usr/share/openqa/script")
 CONTROL_GROUPS = Path("/sys/fs/cgroup/systemd")
 KEY = "1234567890ABCDEF"
 """Both halves of the API key that openQA's fake sign-in gives to its user Demo."""
-START_S = 40.0
-SLOW_OPENQA_S = 60.0
+START_S = 150.0
+SLOW_OPENQA_S = 150.0
 """How long devmode may take to hear of a job: the slower openQA is, the less it is asked."""
 
 OPENQA_INI = """\
@@ -210,7 +211,7 @@ class OpenQA:
         request = urllib.request.Request(
             self.url + path, body, signed(path, KEY, KEY), method=method
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return json.load(answer)
 
     def post_job(self, *modules: str, **settings: str | int) -> int:
@@ -258,13 +259,13 @@ class OpenQA:
         """Sign somebody in and return their cookies, as a browser would hold them."""
         cookies = http.cookiejar.CookieJar()
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-        browser.open(f"{self.url}/login?user={name}", timeout=30).close()
+        browser.open(f"{self.url}/login?user={name}", timeout=LIMIT_S).close()
         return cookies
 
     def sign_out(self, cookies: http.cookiejar.CookieJar) -> None:
         """Sign out as a browser with these cookies would."""
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-        browser.open(f"{self.url}/logout", timeout=30).close()
+        browser.open(f"{self.url}/logout", timeout=LIMIT_S).close()
 
     def session_cookie(self, name: str) -> str:
         """Sign somebody in and return the value of openQA's cookie `mojolicious`."""
@@ -352,7 +353,7 @@ def signed(path: str, key: str, secret: str) -> dict[str, str]:
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(url, timeout=10).close()
+        urllib.request.urlopen(url, timeout=LIMIT_S).close()
     except urllib.error.HTTPError as error:
         return error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):

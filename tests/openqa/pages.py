@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import websocket
 
-LIMIT_S = 15.0
+from tests.waiting import LIMIT_S
+
 ABNORMAL = 1006
 """What a websocket that just broke has as its code (RFC 6455)."""
 Data = dict[str, Any]

@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 from tests.openqa.instance import OpenQA
+from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 15.0
 
 MAIN = """
 daemon off;

@@ -11,7 +11,6 @@ from tests.openqa.instance import OpenQA
 from tests.openqa.pages import Developer, Tab, refused
 from tests.waiting import until
 
-LIMIT_S = 40.0
 PAUSED = "reached module boot-choose_entry"
 
 
@@ -48,7 +47,7 @@ def apache(folder: Path, openqa: OpenQA, *configurations: Path) -> Iterator[Apac
 
 def steers(olivia: Developer, job: int, pause_on_failure: int) -> None:
     """Watches, takes control and lets the job keep its pause."""
-    watching = until(lambda: paused(olivia, job), "the pause", LIMIT_S)
+    watching = until(lambda: paused(olivia, job), "the pause")
     tab = olivia.controls(job)
     tab.hear_data(developer_session_is_yours=True)
     tab.send(cmd="set_pause_on_failure", flag=bool(pause_on_failure))

@@ -10,8 +10,8 @@ import websocket
 from tests.chromium.server import Server
 from tests.openqa.conftest import RunJob
 from tests.openqa.instance import OpenQA, signed
-from tests.openqa.pages import LIMIT_S, Developer, Tab, answer_to, refused
-from tests.waiting import until
+from tests.openqa.pages import Developer, Tab, answer_to, refused
+from tests.waiting import LIMIT_S, until
 
 STATUS = {
     "running",

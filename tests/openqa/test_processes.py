@@ -82,7 +82,7 @@ def job(doors: tuple[Door, Door], own_job: int) -> int:
     """Is paused at its first module, and known to both gunicorns."""
     for door in doors:
         victor = Developer(door, "victor", "viewer")
-        until(lambda victor=victor: victor.sees_pause(own_job), "a pause", limit_s=20)  # type: ignore[misc]
+        until(lambda victor=victor: victor.sees_pause(own_job), "a pause")  # type: ignore[misc]
     return own_job
 
 
@@ -105,10 +105,10 @@ def test_one_process_asks_for_all_and_another_takes_its_place(
 ) -> None:
     first = asking(world)
     # Only a connection that is still there tells whose it is, and openQA ends one that rests.
-    assert until(lambda: askers(world, relay), "a process to ask", limit_s=20) == {first}
+    assert until(lambda: askers(world, relay), "a process to ask") == {first}
     relay.asked_from.clear()
     os.kill(first, signal.SIGKILL)
-    successors = until(lambda: askers(world, relay), "another process to ask", limit_s=20)
+    successors = until(lambda: askers(world, relay), "another process to ask")
     assert successors == {asking(world)} != {first}
     query = "SELECT ended_at FROM jobs WHERE openqa_id = :number"
     assert world.rows(query, number=job) == [(None,)]
@@ -188,7 +188,7 @@ def test_who_quits_cancels_the_job_where_that_is_set(
     assert tabs[1].hear_the_end() in {1000, 1011}
     assert watching.hear_the_end() == 1011
     assert watching.heard[-1]["what"] == "connection to os-autoinst command server lost"
-    until(lambda: openqa.job(job)["state"] == "done", "openQA to cancel the job", limit_s=30)
+    until(lambda: openqa.job(job)["state"] == "done", "openQA to cancel the job")
     cancelled = openqa.job(job)
     assert cancelled["result"] == "user_cancelled"
     assert "cancelled in devmode by olivia" in cancelled["reason"]

@@ -17,7 +17,7 @@ from devmode.sessions import guests
 from tests.apps import app_in, running
 from tests.openqa.conftest import RunJob
 from tests.openqa.instance import SLOW_OPENQA_S, OpenQA
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -130,7 +130,7 @@ def test_a_running_job_is_controlled_by_openqas_user(
     assert "You control this job." in does(client, f"/jobs/{job_id}/session")
     feed = devmode.extensions["devmode"].feed
     until(lambda: feed.view(job_id).execution.pause, "the pause")
-    until(lambda: feed.view(job_id).job.modules, "the schedule, from openQA", limit_s=30)
+    until(lambda: feed.view(job_id).job.modules, "the schedule, from openQA")
     does(client, f"/jobs/{job_id}/settings", pause_at="boot-choose_entry", was_pause_at="")
     does(client, f"/jobs/{job_id}/resume", revision=feed.view(job_id).revision)
     until(
@@ -144,7 +144,7 @@ def test_a_job_that_ends_in_openqa_ends_here(devmode: Flask, openqa: OpenQA, own
     job_id = job_number(devmode, own_job)
     openqa.end_job(own_job)
     feed = devmode.extensions["devmode"].feed
-    until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
+    until(lambda: feed.view(job_id).headline.kind == "ended", "the end")
 
 
 def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
@@ -158,12 +158,12 @@ def test_a_comment_and_a_cancellation_stand_in_openqa_with_who_asked(
     does(client, f"/jobs/{job_id}/session")
     told = does(client, f"/jobs/{job_id}/session/release", then="cancel", reason="wrong medium")
     assert "openQA is told to cancel the job." in told
-    until(lambda: openqa.job(own_job)["state"] == "done", "openQA to cancel the job", limit_s=30)
+    until(lambda: openqa.job(own_job)["state"] == "done", "openQA to cancel the job")
     job = openqa.job(own_job)
     assert job["result"] == "user_cancelled"
     assert "cancelled in devmode by Demo: wrong medium" in str(job.get("reason"))
     feed = devmode.extensions["devmode"].feed
-    until(lambda: feed.view(job_id).headline.kind == "ended", "the end", limit_s=20)
+    until(lambda: feed.view(job_id).headline.kind == "ended", "the end")
     until(lambda: feed.view(job_id).session is None, "the end of the session")
 
 
@@ -205,14 +205,14 @@ def test_a_needle_is_saved_behind_the_symlinks_of_a_worker_and_matches(
         job_id, feed = job_number(app, number), app.extensions["devmode"].feed
         client = browser(app, openqa, "Demo")
         does(client, f"/jobs/{job_id}/session")
-        until(lambda: feed.view(job_id).mismatch, "the mismatch", limit_s=30)
+        until(lambda: feed.view(job_id).mismatch, "the mismatch")
         address = client.get(f"/jobs/{job_id}/needle").location
         area = {"xpos": "40", "ypos": "8", "width": "640", "height": "60"}
         fields = {"name": "made", "tags": "needle-to-be-made", "type": "match", "match": "96"}
         assert "Needle made saved. Resume:" in does(client, address, **area, **fields)
         assert (needles / "made.png").exists()
         does(client, f"/jobs/{job_id}/resume", revision=feed.view(job_id).revision)
-        until(lambda: openqa.job(number)["state"] == "done", "the end in openQA", limit_s=60)
+        until(lambda: openqa.job(number)["state"] == "done", "the end in openQA")
     assert openqa.job(number)["result"] == "passed"
     # Other tests' jobs load them too.
     for file in needles.glob("made.*"):
@@ -229,7 +229,7 @@ def test_a_session_in_openqa_itself_is_told_before_anybody_takes_control(
     theirs = websocket.create_connection(
         f"ws{livehandler.removeprefix('http')}/liveviewhandler/tests/{own_job}/developer/ws-proxy",
         cookie=f"mojolicious={openqa.session_cookie('otherdeveloper')}",
-        timeout=15,
+        timeout=LIMIT_S,
     )
     try:
         theirs.recv()

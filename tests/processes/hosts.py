@@ -18,7 +18,8 @@ from gevent.server import StreamServer
 from gevent.socket import AF_UNIX, socket
 from sqlalchemy import make_url
 
-from tests.processes.world import Gunicorn, SimulatedJob, World, until
+from tests.processes.world import Gunicorn, SimulatedJob, World
+from tests.waiting import until
 
 _RUN = os.getpid()
 BRIDGE = f"devmode{_RUN % 100_000}"

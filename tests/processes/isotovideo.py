@@ -2,8 +2,9 @@
 
 import re
 
-from tests.processes.world import World, until
+from tests.processes.world import World
 from tests.real.job import RealJob
+from tests.waiting import until
 
 TOLD = re.compile(r"isotovideo: (pausing test execution of \S+|test execution will [^\x1b\n]+)")
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from tests.processes.world import START_CODE, SimulatedJob, World
+from tests.waiting import LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Stream:
         self.farewell = False
         assert self._response.status == 200
 
-    def until(self, words: str, limit_s: float = 30) -> str:
+    def until(self, words: str, limit_s: float = LIMIT_S) -> str:
         """Reads until a region says `words`, and returns it."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
@@ -140,15 +141,15 @@ class Stream:
         regions = json.loads(line.removeprefix("data: ")).get("regions", {}).values()
         return [" ".join(re.sub("<[^>]*>", " ", str(html)).split()) for html in regions]
 
-    def until_data(self, said: Callable[[dict[str, Any]], object], limit_s: float = 30) -> None:
+    def until_data(self, said: Callable[[dict[str, Any]], object]) -> None:
         """Reads until some JSON is what `said` looks for."""
-        deadline = time.monotonic() + limit_s
+        deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
             line = self._response.readline()
             assert line, "the stream has ended"
             if line.startswith(b"data: {") and said(json.loads(line.removeprefix(b"data: "))):
                 return
-        raise AssertionError(f"it was not told within {limit_s} s")
+        raise AssertionError(f"it was not told within {LIMIT_S} s")
 
     def first(self) -> str:
         """Everything there is to see at the beginning; empty if the stream ends at once."""

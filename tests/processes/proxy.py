@@ -10,7 +10,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from tests.processes.world import LIMIT_S, ROOT, World, until
+from tests.processes.world import ROOT, World
+from tests.waiting import LIMIT_S, until
 
 PROXY_SECRET = "known to proxies alone"
 

@@ -11,7 +11,8 @@ import pytest
 from tests.databases import PostgresqlServer
 from tests.processes.clocks import Clock, ClockedPostgresql, ClockedWorld
 from tests.processes.people import Person
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import SimulatedJob, World
+from tests.waiting import until
 
 HOUR_S = 3600
 
@@ -100,6 +101,6 @@ def test_a_database_whose_clock_jumps_costs_nobody_control(
     before = world.session_of(job).term
     _gunicorn, pid = world.keeper_of(job)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: world.session_of(job).term == before + 1, "the adoption", 5)
+    until(lambda: world.session_of(job).term == before + 1, "the adoption")
     assert "ended" not in dict(world.events_of(job))
     world.check(job)

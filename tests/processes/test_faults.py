@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -14,12 +14,11 @@ from tests.databases import PostgresqlServer
 from tests.processes.hosts import DATABASE, HostsWorld, hosts_world
 from tests.processes.people import Person
 from tests.processes.proxy import Proxy
-from tests.processes.world import Gunicorn, SimulatedJob, World, until
+from tests.processes.world import Gunicorn, SimulatedJob, World
+from tests.waiting import until
 
 AWAY = "database can&#39;t be reached"
 MOST_MEMORY_KB = 100_000
-LAPSE_S = 4.0
-"""How long it takes at most until a lease has lapsed, its margin is over and somebody looks."""
 
 
 def settles(owner: Person, job: SimulatedJob, *, at: int = 0) -> None:
@@ -45,7 +44,7 @@ def test_a_database_that_freezes_is_told_and_goes_on_where_it_was(
     watching = olivia.controls(job)
     postgresql.freeze()
     try:
-        watching.until(AWAY, 25)
+        watching.until(AWAY)
     finally:
         postgresql.thaw()
     watching.until("Pause now")
@@ -92,7 +91,6 @@ def test_a_command_server_that_floods_hinders_nobody_who_controls_another_job(
     assert all(memory_kb(pid) - before[pid] < MOST_MEMORY_KB for pid in pids)
 
 
-@pytest.mark.timeout(120)
 def test_a_proxy_that_restarts_costs_nobody_control(proxied_world: World, proxy: Proxy) -> None:
     proxied_world.wait_until_complete()
     job = proxied_world.start_job()
@@ -139,7 +137,7 @@ def test_a_full_disk_is_told_and_ends_no_session(disk: Path, tmp_path: Path) -> 
         watching = olivia.controls(job)
         filling = fill(disk)
         try:
-            watching.until(AWAY, 25)
+            watching.until(AWAY)
             assert olivia.sets_pause_at(job, job.unused_module()).status == 503
         finally:
             filling.unlink()
@@ -180,7 +178,7 @@ def test_a_keeper_in_another_container_that_is_killed_is_succeeded_when_its_leas
         assert world.keeper_of(job)[0] is container
         assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
         container.kill()
-        until(lambda: world.session_of(job).term == 2, "the adoption", 10 * LAPSE_S)
+        until(lambda: world.session_of(job).term == 2, "the adoption")
         assert "processes have died" not in here.log, "the kernel knew"
         settles(olivia, job, at=0)
     finally:
@@ -197,31 +195,26 @@ def hosts(postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[HostsWorld]:
         yield world
 
 
-def lets(condition: Callable[[], object], what: str) -> None:
-    until(condition, what, 20)
-
-
 def is_steered_from_both(hosts: HostsWorld, owner: Person, job: SimulatedJob) -> None:
     """Whoever was cut off is back, and has let go of what the other adopted."""
     hosts.wait_until_complete()
     for at in (0, 1, 0):
-        lets(lambda at=at: owner.sets_pause_at(job, job.unused_module(), at=at).status == 200,
+        until(lambda at=at: owner.sets_pause_at(job, job.unused_module(), at=at).status == 200,
              "an answer")  # fmt: skip
     assert hosts.session_of(job).term == 2
 
 
-@pytest.mark.timeout(120)
 def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_when_it_is_back(
     hosts: HostsWorld,
 ) -> None:
     job = hosts.start_job_on(hosts.b)
     olivia = Person(hosts, "olivia")
-    lets(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
+    until(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
     olivia.takes_control(job, at=0)
     assert olivia.sets_pause_at(job, job.unused_module(), at=0).status == 200
     hosts.a.unplug()
     try:
-        lets(lambda: hosts.session_of(job).term == 2, "the adoption")
+        until(lambda: hosts.session_of(job).term == 2, "the adoption")
         for _ in range(3):
             assert olivia.sets_pause_at(job, job.unused_module(), at=1).status == 200
     finally:
@@ -230,27 +223,26 @@ def test_a_keeper_that_is_cut_off_from_everything_is_succeeded_and_is_silent_whe
     settles(olivia, job, at=1)
 
 
-@pytest.mark.timeout(120)
 def test_a_keeper_that_is_cut_off_from_the_database_only_is_succeeded_and_goes_on_listening(
     hosts: HostsWorld,
 ) -> None:
     job = hosts.start_job_on(hosts.b)
     olivia = Person(hosts, "olivia")
-    lets(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
+    until(lambda: job.name in olivia.ask(hosts.gunicorns[0], "GET", "/").text, "the job to be told")
     watching = olivia.controls(job, at=0)
     of_the_first = {sender for sender, _in_flight, _command in job.witness}
     settings = {"pause_on_failure": "1", "pause_on_mismatch": "assert_screen"}
     job.freeze()
     try:
         asking = gevent.spawn(olivia.does, job, "settings", at=0, **settings)
-        lets(lambda: hosts.commands_of(job) == ["taken"], "the command to be taken")
+        until(lambda: hosts.commands_of(job) == ["taken"], "the command to be taken")
         hosts.a.lose(DATABASE)
     finally:
         job.thaw()
     try:
         watching.until(AWAY)
         assert asking.get().status == 504
-        lets(lambda: hosts.session_of(job).term == 2, "the adoption")
+        until(lambda: hosts.session_of(job).term == 2, "the adoption")
         said = len(job.witness)
         for _ in range(3):
             module = job.unused_module()

@@ -13,7 +13,8 @@ from devmode.live.sight import Sight
 from tests.databases import PostgresqlServer
 from tests.processes.hosts import INTERNAL_PORT, HostsGunicorn, HostsJob, HostsWorld, hosts_world
 from tests.processes.people import Person
-from tests.processes.world import ROOT, until
+from tests.processes.world import ROOT
+from tests.waiting import until
 
 A, B = 0, 1
 AWAY = "schedule, screen and texts are what was known last"

@@ -8,7 +8,8 @@ import pytest
 
 from tests.processes.isotovideo import Isotovideo
 from tests.processes.people import Person
-from tests.processes.world import World, until
+from tests.processes.world import World
+from tests.waiting import until
 
 MODULES = ("boot/menu_visible", "shell/small_steps", "shell/command_line")
 
@@ -43,7 +44,7 @@ def test_a_real_job_goes_on_where_it_was_whether_its_keeper_dies_or_wakes_up_lat
     gunicorn, pid = world.keeper_of(job)
     other = 1 - world.gunicorns.index(gunicorn)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: world.session_of(job).term == 2, "the adoption", 5)
+    until(lambda: world.session_of(job).term == 2, "the adoption")
     assert olivia.sets_pause_at(job, "shell-small_steps", at=other).status == 200
     assert olivia.does(job, "resume", at=other).status == 200
     until(lambda: job.real.results()["boot-menu_visible"] == "ok", "the first module to end")
@@ -53,7 +54,7 @@ def test_a_real_job_goes_on_where_it_was_whether_its_keeper_dies_or_wakes_up_lat
     other = 1 - world.gunicorns.index(gunicorn)
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: world.session_of(job).term == 3, "the adoption", 8)
+        until(lambda: world.session_of(job).term == 3, "the adoption")
         assert olivia.sets_pause_at(job, "shell-command_line", at=other).status == 200
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -8,7 +8,8 @@ import gevent
 
 from tests.databases import PostgresqlServer
 from tests.processes.people import Person
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import SimulatedJob, World
+from tests.waiting import until
 
 CUTS = 8
 
@@ -62,7 +63,7 @@ def test_two_who_watch_in_two_processes_cost_the_command_server_one_question(wor
     assert len(set(senders)) == 1, "the keeper alone has asked"
 
 
-def test_a_killed_keeper_is_succeeded_within_five_seconds(world: World) -> None:
+def test_a_killed_keeper_is_succeeded(world: World) -> None:
     job = world.start_job()
     olivia = Person(world, "olivia")
     olivia.takes_control(job)
@@ -73,12 +74,10 @@ def test_a_killed_keeper_is_succeeded_within_five_seconds(world: World) -> None:
     present = "SELECT 1 FROM presence WHERE job_id = :job"
     until(lambda: len(world.rows(present, job=job.number)) == 2, "both to be noted")
     os.kill(pid, signal.SIGKILL)
-    killed_at = time.monotonic()
-    until(lambda: world.session_of(job).term == 2, "the adoption", 5)
+    until(lambda: world.session_of(job).term == 2, "the adoption")
     module = job.unused_module()
     answer = olivia.sets_pause_at(job, module, at=other(at))
     assert answer.status == 200, answer
-    assert time.monotonic() - killed_at < 8
     watching.until(f"Will pause at module {module}")
     kinds = [kind for kind, _text in world.events_of(job)]
     assert kinds.count("adopted") == 1
@@ -96,7 +95,7 @@ def test_a_stopped_keeper_that_wakes_up_late_sends_nothing_more(world: World) ->
         assert olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: world.session_of(job).term == 2, "the adoption", 8)
+        until(lambda: world.session_of(job).term == 2, "the adoption")
         for _round in range(3):
             assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
     finally:
@@ -201,7 +200,7 @@ def test_a_database_that_restarts_costs_nobody_control_and_loses_no_event(
     assert olivia.sets_pause_at(job, job.unused_module()).status == 200
     postgresql.stop()
     try:
-        watching.until("database can&#39;t be reached", 15)
+        watching.until("database can&#39;t be reached")
         assert olivia.sets_pause_at(job, job.unused_module()).status == 503
     finally:
         postgresql.start()

@@ -2,16 +2,18 @@
 
 import http.client
 import socket
-import time
 
 import gevent
 import pytest
 
 from tests.databases import PostgresqlServer
 from tests.processes.people import Person
-from tests.processes.world import Gunicorn, World, until
+from tests.processes.world import Gunicorn, World
+from tests.waiting import until
 
 TOKEN = "prometheus"
+CUT_OFF_S = 100.0
+"""Ten times what it takes until somebody is."""
 
 
 def get(gunicorn: Gunicorn, path: str, **headers: str) -> tuple[int, str]:
@@ -27,10 +29,9 @@ def metric(gunicorn: Gunicorn, name: str) -> float:
     return sum(float(value) for _name, value in lines)
 
 
-def sent(gunicorn: Gunicorn, data: bytes) -> tuple[float, bytes]:
-    """Sends something raw; returns how many seconds it took to get what answer."""
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=30) as raw:
+def sent(gunicorn: Gunicorn, data: bytes) -> bytes:
+    """Sends something raw; returns what was answered before the connection was closed."""
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=CUT_OFF_S) as raw:
         raw.sendall(data)
         answer = b""
         try:
@@ -38,7 +39,7 @@ def sent(gunicorn: Gunicorn, data: bytes) -> tuple[float, bytes]:
                 answer += piece
         except ConnectionResetError:
             pass
-    return time.monotonic() - began, answer
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -140,14 +141,9 @@ def test_who_says_nothing_too_much_or_too_slowly_is_cut_off_and_hinders_nobody(
         gevent.spawn(sent, gunicorn, b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000),
         gevent.spawn(sent, gunicorn, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 1000),
     ]
-    began = time.monotonic()
     assert get(gunicorn, "/sign-in")[0] == 200
-    assert time.monotonic() - began < 5
-    (silent, _), (begun, _), (slow, told), (_, long), (_, many) = (
-        greenlet.get() for greenlet in held_up
-    )
-    assert max(silent, begun) < 10
-    assert slow < 20
+    assert not held_up[2].ready(), "whoever is slow is waited for meanwhile"
+    _silent, _begun, told, long, many = (greenlet.get() for greenlet in held_up)
     assert told.startswith(b"HTTP/1.1 408")
     assert b"400" in long[:20] or long == b""
     assert b"400" in many[:20] or many == b""

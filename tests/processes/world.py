@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,11 @@ from sqlalchemy import Engine, create_engine, text
 from app import create_app
 from devmode.config import Settings
 from devmode.extensions import db
-from tests import waiting
 from tests.children import children
+from tests.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).parents[2]
 START_CODE = "sesame"
-LIMIT_S = 30.0
 MODULES = 200
 BLOCKED = re.compile(r"appears to be blocked\n.*?\n={20}", re.DOTALL)
 BEGINNING = ", in init_process"
@@ -47,11 +46,6 @@ LEFT_OVER = {
 """What is there for a moment only."""
 EXHAUSTED = re.compile(r"Traceback [^{]*?OSError: \[Errno 24\]")
 """What gevent logs where it can't accept a connection for want of a file descriptor."""
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """Waits as all tests do, but longer: processes have to start, and to find out who died."""
-    return waiting.until(condition, what, limit_s)
 
 
 class Gunicorn:
@@ -102,13 +96,11 @@ class Gunicorn:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
 
-    def stop(self) -> float:
-        """Ends it as systemd does, and returns how many seconds that took."""
+    def stop(self) -> None:
+        """Ends it as systemd does."""
         assert self._process is not None
-        began = time.monotonic()
         self._process.terminate()
         self._process.wait(LIMIT_S)
-        return time.monotonic() - began
 
     def kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -246,7 +238,7 @@ class World:
 
     def wait_until_complete(self) -> None:
         """Waits until as many processes are there as there should be, and each has its lease."""
-        until(lambda: len(self.alive()) == self._expected, "every process to begin", 60)
+        until(lambda: len(self.alive()) == self._expected, "every process to begin")
 
     def start_job(self) -> SimulatedJob:
         job = SimulatedJob(self.folder, f"job-{len(self.jobs)}")

@@ -12,7 +12,7 @@ def test_whoever_watches_is_told_that_the_machine_is_gone(
 ) -> None:
     job = qemu("boot/menu_visible", "shell/long_wait", LONG_WAIT=300)
     owner.get(f"/jobs/{job.id}")
-    job.wait_for(lambda view: view.current_module == "shell-long_wait", "the last module", 30)
+    job.wait_for(lambda view: view.current_module == "shell-long_wait", "the last module")
     job.wait_for(lambda view: view.job.modules[0].result == "ok", "the first result")
     job.wait_for(lambda view: view.screen_facts.has_picture, "a picture")
     told: list[str] = []

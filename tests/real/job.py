@@ -11,6 +11,10 @@ from pathlib import Path
 
 from demo import processes
 from demo.jobs import Job
+from tests.waiting import LIMIT_S
+
+END_S = 200.0
+"""A whole job takes as long as its modules."""
 
 
 class RealJob:
@@ -60,27 +64,29 @@ class RealJob:
     def log(self) -> str:
         return self.job.log.read_text(errors="replace")
 
-    def wait_until_listening(self, timeout_s: float = 20) -> None:
+    def wait_until_listening(self) -> None:
         """The command server takes connections now; it answers when the test is about to run."""
-        self.wait_for(lambda: not self.is_running or self._listens(), timeout_s, "the port to open")
+        self.wait_for(lambda: not self.is_running or self._listens(), "the port to open")
         assert self.is_running, f"isotovideo has ended already:\n{self.log[-4000:]}"
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float, what: str) -> None:
-        if not processes.wait_until(condition, timeout_s):
-            raise AssertionError(f"{timeout_s} s were not enough for {what}:\n{self.log[-4000:]}")
+    def wait_for(
+        self, condition: Callable[[], object], what: str, limit_s: float = LIMIT_S
+    ) -> None:
+        if not processes.wait_until(condition, limit_s):
+            raise AssertionError(f"{limit_s} s were not enough for {what}:\n{self.log[-4000:]}")
 
-    def wait_for_end(self, timeout_s: float = 50) -> int:
+    def wait_for_end(self) -> int:
         """Returns the exit code, which says nothing about the results."""
-        self.wait_for(lambda: not self.is_running, timeout_s, "the job to end")
+        self.wait_for(lambda: not self.is_running, "the job to end", END_S)
         return self.job.wait()
 
     @property
     def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def wait_for_pause(self, timeout_s: float = 20) -> None:
+    def wait_for_pause(self) -> None:
         """As autoinst-status.json tells it, which ignores pauses on a failure."""
-        self.wait_for(lambda: self._status().get("test_execution_paused"), timeout_s, "a pause")
+        self.wait_for(lambda: self._status().get("test_execution_paused"), "a pause")
 
     def results(self) -> dict[str, str]:
         """By full name and in order, with "none" for modules that have no result yet."""

@@ -10,6 +10,7 @@ import websocket
 from demo import processes
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S
 
 DEMO = Path(__file__).parents[2] / "demo" / "job"
 
@@ -73,7 +74,7 @@ def test_jobs_run_side_by_side_on_ports_of_their_own(null_job: StartJob) -> None
 def test_the_pid_file_names_the_process_that_was_started(null_job: StartJob) -> None:
     job = null_job(PAUSE_AT="boot-menu_visible")
     pid_file = job.pool / "os-autoinst.pid"
-    job.wait_for(pid_file.exists, 10, "os-autoinst.pid")
+    job.wait_for(pid_file.exists, "os-autoinst.pid")
     assert int(pid_file.read_text()) == job.pid
 
 
@@ -112,11 +113,11 @@ def test_a_needle_made_meanwhile_lets_the_missing_needle_be_found(null_job: Star
 def test_a_killed_demo_job_takes_its_job_along(tmp_path: Path) -> None:
     pool = tmp_path / "pool"
     demo = subprocess.Popen([sys.executable, DEMO, "--backend", "null", "--pool", pool])
-    assert processes.wait_until((pool / "autoinst-status.json").exists, 20)
+    assert processes.wait_until((pool / "autoinst-status.json").exists, LIMIT_S)
     session = int((pool / "os-autoinst.pid").read_text())
     demo.kill()
     demo.wait()
-    assert processes.wait_until(lambda: not processes.members(session, pool), 20)
+    assert processes.wait_until(lambda: not processes.members(session, pool), LIMIT_S)
 
 
 def test_demo_job_loops_until_it_is_told_to_stop_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -127,11 +128,11 @@ def test_demo_job_loops_until_it_is_told_to_stop_and_leaves_nothing_running(tmp_
         text=True,
     )
     try:
-        assert processes.wait_until((pool / "autoinst-status.json").exists, 20)
+        assert processes.wait_until((pool / "autoinst-status.json").exists, LIMIT_S)
         session = int((pool / "os-autoinst.pid").read_text())
     finally:
         demo.send_signal(signal.SIGTERM)
-        output, _ = demo.communicate(timeout=30)
+        output, _ = demo.communicate(timeout=LIMIT_S)
     assert demo.returncode == 0
     assert "canceled boot-menu_visible" in output
     assert processes.members(session, pool) == []

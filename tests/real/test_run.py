@@ -16,9 +16,9 @@ import pytest
 
 from demo import processes
 from devmode.jobs.pool import read_pool
+from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60
 
 Run = Callable[..., "Running"]
 

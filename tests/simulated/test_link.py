@@ -44,8 +44,8 @@ from devmode.commandserver.simulator.schedule import (
     SendKey,
     Step,
 )
+from tests.waiting import LIMIT_S
 
-LIMIT_S = 10
 STEPS = 2000
 LONG = (Module("shell", "long", (SendKey("ret"),) * STEPS),)
 
