@@ -116,11 +116,14 @@ class PostgresqlServer:
         )
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        as_owner = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"]
-        command = [*self.prefix, str(self._programs / program), *arguments]
+        # It ends also with tests, or a bench, that are killed.
+        as_whom = ["setpriv", "--pdeathsig", "INT"]
+        if os.geteuid() == 0:
+            as_whom += [f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups"]
+        command = [*as_whom, *self.prefix, str(self._programs / program), *arguments]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [*(as_owner if os.geteuid() == 0 else []), *command],
+                command,
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
