@@ -91,6 +91,8 @@ class ExecutionState(Struct, frozen=True, kw_only=True):
     pause: Pause | None = None
     turn: int = 0
     """Rises with every pause and every resumption."""
+    resumed_with: str | None = None
+    """The backend command that was held back until the last resumption, if one was."""
     pause_at: str | Unknown | None = UNKNOWN
     pause_on_mismatch: Mismatch | str | Unknown = UNKNOWN
     """A string where somebody set one that os-autoinst never matches."""
@@ -143,17 +145,18 @@ class ExecutionState(Struct, frozen=True, kw_only=True):
 
     def _from_pause(self, broadcast: Broadcast) -> dict[str, Any]:
         pause = self.pause
+        changes: dict[str, Any] = {}
         if broadcast.paused is not UNSET and broadcast.paused is not None:
-            held = broadcast.paused.cmd if isinstance(broadcast.paused, Postponed) else None
-            pause = Pause(broadcast.reason or "no reason given", held)
+            pause = Pause(broadcast.reason or "no reason given", _held(broadcast.paused))
         elif broadcast.resume_test_execution is not UNSET:
             pause = None
+            changes["resumed_with"] = _held(broadcast.resume_test_execution)
         elif broadcast.test_execution_paused is not UNSET:
             pause = self._pause_by_status(broadcast.test_execution_paused)
         if pause == self.pause:
-            return {}
+            return changes
         same = (pause is None) == (self.pause is None)
-        changes: dict[str, Any] = {"pause": pause, "turn": self.turn if same else self.turn + 1}
+        changes |= {"pause": pause, "turn": self.turn if same else self.turn + 1}
         if pause is not None and pause.stands_still:
             changes["tags"] = None
         return changes
@@ -200,6 +203,10 @@ def _from_settings(broadcast: Broadcast) -> dict[str, Any]:
     if broadcast.set_pause_on_failure is not UNSET:
         changes["pause_on_failure"] = is_true(broadcast.set_pause_on_failure)
     return changes
+
+
+def _held(told: object) -> str | None:
+    return told.cmd if isinstance(told, Postponed) else None
 
 
 def _number(value: Any) -> int:

@@ -64,8 +64,12 @@ def step(state: ExecutionState, _arguments: Arguments) -> Conversation:
     behind; what a fast test did in between is counted and told.
     """
     if not _holds_a_command(state.pause):
-        yield from _step_onto_next_command(state)
-        return "Stepping to the next command."
+        was_paused = state.pause is not None
+        state = yield from _step_onto_next_command(state)
+        # Of a pause by hand no status tells that it holds a command back, but the resumption does:
+        # with the flag on the test is back at that command.
+        if not was_paused or state.resumed_with is None:
+            return "Stepping to the next command."
     if state.pause_on_next_command is True:
         state = yield SetPauseOnNextCommand(on=False)
     before = state.commands_seen
@@ -195,8 +199,11 @@ def _holds_a_command(pause: Pause | None) -> bool:
     return pause.postponed is not None or pause.kind is PauseKind.NEXT_COMMAND
 
 
-def _step_onto_next_command(state: ExecutionState) -> Generator[Command, ExecutionState, None]:
+def _step_onto_next_command(
+    state: ExecutionState,
+) -> Generator[Command, ExecutionState, ExecutionState]:
     if state.pause_on_next_command is not True:
-        yield SetPauseOnNextCommand(on=True)
+        state = yield SetPauseOnNextCommand(on=True)
     if state.pause is not None:
-        yield Resume()
+        state = yield Resume()
+    return state

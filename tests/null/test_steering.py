@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from devmode.commandserver.commands import SetPauseOnNextCommand
+from devmode.commandserver.commands import Command, PauseNow, SetPauseOnNextCommand
 from devmode.commandserver.execution import Mismatch, PauseKind
 from devmode.commandserver.link import Link
 from tests.null.fixtures import Person, StartWatched, Watched
@@ -37,15 +37,15 @@ def step(owner: Person, job: Watched) -> str:
     return told
 
 
-def pause_unheard(job: Watched) -> None:
-    """Has a test pause before its next command, and nobody listen."""
+def pause_unheard(job: Watched, command: Command) -> None:
+    """Has a test hold back its next command, and nobody listen."""
     address = job.view.job.address
     assert address is not None
     link = Link(address, job_id=job.id, hear=lambda _event: None)
     link.start()
     until(lambda: link.is_up, "the link to come up")
-    link.say(SetPauseOnNextCommand(on=True), "pause")
-    until(lambda: link.execution.pause, "a pause")
+    link.say(command, "pause")
+    until(lambda: link.execution.pause and link.execution.pause.postponed, "a held command")
     link.close()
 
 
@@ -107,11 +107,12 @@ def test_five_steps_execute_five_commands_one_by_one(null: StartWatched, owner: 
     assert held == [key, typing, key, typing, key]
 
 
+@pytest.mark.parametrize("command", [SetPauseOnNextCommand(on=True), PauseNow("by hand")])
 def test_a_step_from_a_pause_that_nobody_has_heard_of_executes_a_command(
-    null: StartWatched, owner: Person
+    null: StartWatched, owner: Person, command: Command
 ) -> None:
     job = null("shell/small_steps")
-    pause_unheard(job)
+    pause_unheard(job, command)
     owner.takes_control(job)
     job.wait_for_pause()
     assert job.pause.postponed is None

@@ -98,6 +98,17 @@ def test_a_command_that_gets_held_back_later_is_the_same_pause() -> None:
     assert (state.turn, state.pause) == (1, Pause("r", "backend_send_key"))
 
 
+@pytest.mark.parametrize(
+    "before", [{"paused": 1, "reason": "r"}, STATUS | {"test_execution_paused": "r"}]
+)
+def test_a_resumption_tells_what_was_held_back_though_the_pause_had_not(
+    before: dict[str, Any],
+) -> None:
+    held = {"resume_test_execution": {"cmd": "backend_send_key"}}
+    assert after(before, held).resumed_with == "backend_send_key"
+    assert after(before, held, before, {"resume_test_execution": None}).resumed_with is None
+
+
 def test_a_status_does_not_forget_what_is_held_back() -> None:
     held = {"paused": {"cmd": "backend_send_key"}, "reason": "r"}
     state = after(held, STATUS | {"test_execution_paused": "r"})

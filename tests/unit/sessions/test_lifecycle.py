@@ -178,6 +178,17 @@ def test_a_step_from_another_pause_sets_the_flag_before_it_resumes() -> None:
     playbook.confirm(pause=None, turn=2).settles("Stepping to the next command.")
 
 
+def test_a_step_from_a_pause_by_hand_executes_the_command_that_it_held_back() -> None:
+    by_hand = replace(PAUSED, pause=Pause("paused by the developer"))
+    playbook = Playbook(by_hand).request("step").says(SetPauseOnNextCommand(True))
+    playbook.confirm(pause_on_next_command=True).says(Resume())
+    playbook.confirm(pause=None, turn=2, resumed_with="backend_x")
+    playbook.says(SetPauseOnNextCommand(False))
+    playbook.confirm(pause_on_next_command=False, pause=HELD.pause, turn=3).says(Resume())
+    playbook.confirm(pause=None, turn=4).says(SetPauseOnNextCommand(True))
+    playbook.confirm(pause_on_next_command=True, commands_seen=1).settles("Stepped by one command.")
+
+
 def test_a_double_step_is_one_step() -> None:
     playbook = Playbook(HELD).request("step", 1, "3.1")
     assert not playbook.life.is_ready
