@@ -21,6 +21,7 @@ from devmode.commandserver.commands import (
     SetPauseOnFailure,
     SetPauseOnNextCommand,
     SetPauseOnScreenMismatch,
+    Status,
 )
 from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, Pause, PauseKind
 from devmode.errors import CommandNotConfirmed, InvalidCommand, StateChanged
@@ -82,7 +83,12 @@ def step(state: ExecutionState, _arguments: Arguments) -> Conversation:
 
 
 def skip_timeout(_state: ExecutionState, _arguments: Arguments) -> Conversation:
-    """Let the screen check in progress time out now."""
+    """Let the screen check in progress time out now.
+
+    That a needle has matched is told by nothing but a status: by the one that is asked for here,
+    the command is refused where there is no check any more (`SetAssertScreenTimeout`).
+    """
+    yield Status()
     yield SetAssertScreenTimeout(0)
     return "The screen check times out within a second."
 

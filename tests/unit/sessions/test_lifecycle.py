@@ -1,5 +1,6 @@
 """Conversations with one session: given a state, when events are received, effects follow."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 from devmode.commandserver.commands import (
     PauseNow,
     Resume,
+    SetAssertScreenTimeout,
     SetPauseAtTest,
     SetPauseOnFailure,
     SetPauseOnNextCommand,
     SetPauseOnScreenMismatch,
+    Status,
 )
 from devmode.commandserver.execution import UNKNOWN, ExecutionState, Mismatch, Pause
 from devmode.errors import (
@@ -65,6 +68,7 @@ HELD = replace(
     turn=1,
     pause_on_next_command=True,
 )
+CHECKING = replace(RUNNING, tags=("menu",))
 LATE = CommandNotConfirmed("late")
 
 
@@ -204,6 +208,17 @@ def test_resuming_switches_off_what_would_pause_at_the_same_command_again() -> N
     playbook.confirm(pause=None, turn=2).settles("The test goes on.")
 
 
+def test_a_timeout_is_skipped_if_the_screen_check_still_goes_on() -> None:
+    playbook = Playbook(CHECKING).request("skip_timeout").says(Status())
+    playbook.confirm().says(SetAssertScreenTimeout(0))
+    playbook.confirm().settles("The screen check times out within a second.")
+
+
+def test_no_timeout_is_skipped_of_a_screen_check_that_has_just_matched() -> None:
+    playbook = Playbook(CHECKING).request("skip_timeout").says(Status())
+    playbook.confirm(tags=None).says().settles(StateChanged)
+
+
 def test_only_settings_that_differ_are_said() -> None:
     playbook = Playbook(RUNNING).request("settings", pause_at="", pause_on_failure="1")
     playbook.says(SetPauseOnFailure(True)).confirm(pause_on_failure=True).settles("Saved.")
@@ -259,23 +274,24 @@ def test_the_end_of_the_job_settles_what_was_begun() -> None:
     assert playbook.receive(LinkUp(PAUSED)).effects == []
 
 
+SKIPPED = Record("skipped", "Let the screen check time out.", "Ann")
+GAVE_UP = Record("gave_up", "Let the screen check fail.", "Ann", 1)
+
+
 @pytest.mark.parametrize(
-    ("action", "state", "told"),
+    ("begun", "told"),
     [
-        (
-            "skip_timeout",
-            replace(RUNNING, tags=("menu",)),
-            Record("skipped", "Let the screen check time out.", "Ann"),
-        ),
-        ("give_up", PAUSED, Record("gave_up", "Let the screen check fail.", "Ann", 1)),
+        (lambda: Playbook(CHECKING).request("skip_timeout").confirm(), SKIPPED),
+        (lambda: Playbook(PAUSED).request("give_up"), GAVE_UP),
     ],
+    ids=["skip_timeout", "give_up"],
 )
 def test_who_fails_a_screen_check_is_told_once_it_is_so(
-    action: str, state: ExecutionState, told: Record
+    begun: Callable[[], Playbook], told: Record
 ) -> None:
-    assert told not in Playbook(state).request(action).effects
-    assert told in Playbook(state).request(action).confirm().effects
-    assert told not in Playbook(state).request(action).fail().effects
+    assert told not in begun().effects
+    assert told in begun().confirm().effects
+    assert told not in begun().fail().effects
 
 
 def test_a_session_that_is_let_go_ends() -> None:
