@@ -124,7 +124,7 @@ class Feed:
         del self._channels[subject]
         if subject == DASHBOARD:
             self.dashboard.unwatch()
-        self._sources.let_go(subject)
+        self._sources.let_go(subject, ())
 
     def view(self, job_id: int) -> LiveView:
         """Compose the live view of a job; raise `JobNotFound`."""
@@ -188,15 +188,17 @@ class Feed:
 
     def job_changed(self, job: Job) -> None:
         """Note what the registry says of a job."""
+        watching = tuple(self._channels[job.id].subscribers) if job.id in self._channels else ()
         if job.state is JobState.ENDED:
+            self._sources.let_go(job.id, watching)
             picture = self._screens.job_ended(job)
             if self._registry.is_here(job):
                 self._archive.keep(job, picture)
             # The next one may have been noticed before.
             self.session_changed(job.id)
             return
-        if job.id in self._channels:
-            self._sources.follow(job, tuple(self._channels[job.id].subscribers))
+        if watching:
+            self._sources.follow(job, watching)
         self.touch(job.id)
 
     def anything_changed(self) -> None:

@@ -68,11 +68,13 @@ class Sources:
         for subscription in subscriptions:
             self._look(job, subscription)
 
-    def let_go(self, job_id: int) -> None:
-        """Let the link go: nobody watches the job any more."""
+    def let_go(self, job_id: int, subscriptions: Iterable[Subscription]) -> None:
+        """Listen and look no longer: if the job runs after all, that begins anew."""
         listening = self._listenings.pop(job_id, None)
         if listening is not None:
             listening.stop()
+        for subscription in subscriptions:
+            subscription.looks_at.discard(job_id)
 
     def open_for_page(self, job: Job) -> None:
         """Open them for a moment, for a page whose stream follows; wait for the first status."""

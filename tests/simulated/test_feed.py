@@ -6,6 +6,10 @@ from typing import Any
 import gevent
 import pytest
 
+from devmode.commandserver.address import Address, JobToken
+from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.processes import Process
+from devmode.jobs.sightings import ended_job
 from devmode.live.audience import Audience
 from devmode.live.channel import BREATH_S
 from devmode.live.dashboard import PACE_S
@@ -68,6 +72,34 @@ def test_who_watches_hears_of_a_change_however_many_come_before_it_is_told(joine
     until(lambda: not feed._channels[JOB].serving, "the change to be told")
     assert known_after(viewer, known) == {"status": "after"}
     assert all(known_after(comer, {}) == {"status": "after"} for comer in comers)
+
+
+def test_a_job_that_had_been_given_up_and_runs_again_is_heard_and_looked_at_again() -> None:
+    heard: list[int] = []
+    looked: list[int] = []
+
+    def listen(job: Job, _hear: object) -> Any:
+        heard.append(job.id)
+        return SimpleNamespace(stop=lambda: None)
+
+    feed = FeedOfOneWord()
+    links: Any = SimpleNamespace(listen=listen)
+    screens: Any = SimpleNamespace(
+        look=lambda job: looked.append(job.id),
+        of=lambda _job: SimpleNamespace(picture=None),
+        job_ended=lambda _job: None,
+        leave=lambda _job_id: None,
+    )
+    registry: Any = SimpleNamespace(get=lambda _job_id: None, is_here=lambda _job: False)
+    feed._screens, feed._registry = screens, registry
+    feed._sources._links, feed._sources._screens = links, screens
+    feed.subscribe(VISITOR, [JOB])
+    address = Address("127.0.0.1", 1, JobToken("token"))
+    process = Process(1, 1)
+    job = Job(JOB, "a job", JobState.RUNNING, NOWHERE, 0.0, address=address, process=process)
+    for change in (job, ended_job(job, 1.0, "outcome unknown", ()), job):
+        feed.job_changed(change)
+    assert heard == looked == [JOB, JOB]
 
 
 def test_no_job_is_watched_for_a_list_that_nobody_looks_at_any_more() -> None:
