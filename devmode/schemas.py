@@ -7,7 +7,7 @@ Pure module: no sockets, no Flask, no database, no clock.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -86,8 +86,19 @@ class Comment(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
-Pixels = Annotated[int, Meta(ge=0, le=10_000)]
-Size = Annotated[int, Meta(ge=1, le=10_000)]
+LARGEST_SIDE: Final = 10_000
+"""No screen is wider or higher, in pixels."""
+SIMILARITY: Final = 96
+"""In percent: what os-autoinst takes for an area that says nothing else."""
+MOST_AREAS: Final = 50
+MOST_TAGS: Final = 50
+LONGEST_TAG: Final = 200
+LONGEST_NEEDLE_NAME: Final = 100
+NEEDLE_NAME: Final = "[A-Za-z0-9_-][A-Za-z0-9._-]*"
+
+AreaType = Literal["match", "exclude", "ocr"]
+Pixels = Annotated[int, Meta(ge=0, le=LARGEST_SIDE)]
+Size = Annotated[int, Meta(ge=1, le=LARGEST_SIDE)]
 
 
 class NeedleArea(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -100,8 +111,8 @@ class NeedleArea(Request, kw_only=True, frozen=True, forbid_unknown_fields=True)
     ypos: Pixels
     width: Size
     height: Size
-    type: Literal["match", "exclude", "ocr"] = "match"
-    match: Annotated[int, Meta(ge=1, le=100)] = 96
+    type: AreaType = "match"
+    match: Annotated[int, Meta(ge=1, le=100)] = SIMILARITY
 
 
 class NewNeedle(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -114,16 +125,16 @@ class NewNeedle(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
     name: Annotated[
         str,
         Meta(
-            max_length=100,
-            pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+            max_length=LONGEST_NEEDLE_NAME,
+            pattern=f"^{NEEDLE_NAME}$",
             description="Of its two files, `NAME.png` and `NAME.json`.",
         ),
     ]
     tags: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
-        Meta(min_length=1, max_length=50),
+        tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)], ...],
+        Meta(min_length=1, max_length=MOST_TAGS),
     ]
-    areas: Annotated[tuple[NeedleArea, ...], Meta(min_length=1, max_length=50)]
+    areas: Annotated[tuple[NeedleArea, ...], Meta(min_length=1, max_length=MOST_AREAS)]
     screenshot: Annotated[str, Meta(max_length=250)] | None = None
 
 

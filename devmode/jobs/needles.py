@@ -6,20 +6,22 @@ Pure module: no files, no clock. A needle is two files, a screenshot and the JSO
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from devmode.errors import InvalidCommand
+from devmode.schemas import (
+    LONGEST_NEEDLE_NAME,
+    LONGEST_TAG,
+    MOST_AREAS,
+    MOST_TAGS,
+    NEEDLE_NAME,
+    SIMILARITY,
+    AreaType,
+)
 
-TYPES: Final = ("match", "exclude", "ocr")
-SIMILARITY: Final = 96
-"""In percent: what os-autoinst takes for an area that says nothing else."""
-MOST_TAGS: Final = 50
-LONGEST_TAG: Final = 200
-MOST_AREAS: Final = 50
-LONGEST_NAME: Final = 100
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+TYPES: Final[tuple[str, ...]] = get_args(AreaType)
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,15 @@ def suggested_name(words: Iterable[str], day: str) -> str:
     """Return a name as openQA suggests it: the first tag, or whatever there is, and the day."""
     first = next(filter(None, words), "needle")
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", first).lstrip(".") or "needle"
-    return f"{name[: LONGEST_NAME - len(day) - 1]}-{day}"
+    return f"{name[: LONGEST_NEEDLE_NAME - len(day) - 1]}-{day}"
 
 
 def check(needle: Needle, width: int, height: int) -> None:
     """Raise `InvalidCommand` unless os-autoinst can use a needle of a picture of this size."""
-    if len(needle.name) > LONGEST_NAME or not _NAME.fullmatch(needle.name):
+    if len(needle.name) > LONGEST_NEEDLE_NAME or not re.fullmatch(NEEDLE_NAME, needle.name):
         raise InvalidCommand(
-            f"A name has up to {LONGEST_NAME} letters from A to Z, digits, and the characters"
-            " . _ -, and does not begin with a dot."
+            f"A name has up to {LONGEST_NEEDLE_NAME} letters from A to Z, digits, and the"
+            " characters . _ -, and does not begin with a dot."
         )
     _check_tags(needle.tags)
     if len(needle.areas) > MOST_AREAS:

@@ -6,8 +6,8 @@ Pure module: bytes in. Whoever wrote them may be hostile.
 import struct
 from typing import Final
 
-LARGEST_SIDE: Final = 10_000
-"""No screen is wider or higher, in pixels."""
+from devmode.schemas import LARGEST_SIDE
+
 LARGEST_PICTURE: Final = 8 << 20
 """Bytes; more than any picture of a screen takes."""
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devmode.jobs.png import LARGEST_SIDE
+from devmode.schemas import LARGEST_SIDE, DrawnArea
 
 MOST_STEPS: Final = 2000
 MOST_NEEDLES: Final = 50
@@ -18,24 +18,11 @@ _FILE = re.compile(r"[\w+@:,~-][\w.+@:,~-]{0,200}\.(?:png|txt)")
 
 
 @dataclass(frozen=True)
-class Area:
-    """A part of the screen that was compared with a needle."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    matched: bool
-    similarity: int
-    """In percent."""
-
-
-@dataclass(frozen=True)
 class Needle:
     """A needle that was compared with the screen."""
 
     name: str
-    areas: tuple[Area, ...]
+    areas: tuple[DrawnArea, ...]
 
     @property
     def similarity(self) -> int:
@@ -62,7 +49,7 @@ class Step:
         return self.result == "fail"
 
     @property
-    def drawn(self) -> tuple[Area, ...]:
+    def drawn(self) -> tuple[DrawnArea, ...]:
         """The areas of the needle that matched, or else of the one that nearly did."""
         needle = self.matched or next(iter(self.candidates), None)
         return needle.areas if needle else ()
@@ -107,10 +94,15 @@ def _needle(facts: dict[str, Any], name: str) -> Needle:
     return Needle(_text(facts.get(name)), areas)
 
 
-def _area(facts: dict[str, Any]) -> Area:
-    x, y, width, height = (_pixels(facts.get(key)) for key in ("x", "y", "w", "h"))
-    similarity = min(100, _pixels(facts.get("similarity")))
-    return Area(x, y, width, height, facts.get("result") == "ok", similarity)
+def _area(facts: dict[str, Any]) -> DrawnArea:
+    return DrawnArea(
+        x=_pixels(facts.get("x")),
+        y=_pixels(facts.get("y")),
+        width=_pixels(facts.get("w")),
+        height=_pixels(facts.get("h")),
+        matched=facts.get("result") == "ok",
+        similarity=min(100, _pixels(facts.get("similarity"))),
+    )
 
 
 def _dicts(value: Any, most: int) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,9 @@ from werkzeug.datastructures import MultiDict
 
 from devmode.digits import number_of
 from devmode.errors import InvalidCommand
-from devmode.jobs.needles import MOST_AREAS, Needle, NeedleArea, suggested_name, whole
+from devmode.jobs.needles import Needle, NeedleArea, suggested_name, whole
 from devmode.live.drafts import Draft
+from devmode.schemas import MOST_AREAS
 
 NUMBERS: Final = ("xpos", "ypos", "width", "height")
 FIELDS: Final = (*NUMBERS, "type", "match")

@@ -1,6 +1,7 @@
 import pytest
 
-from devmode.jobs.png import HEAD, LARGEST_SIDE, is_whole, size_of
+from devmode.jobs.png import HEAD, is_whole, size_of
+from devmode.schemas import LARGEST_SIDE
 from tests.unit.jobs.test_screenshots import png
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devmode.jobs.png import LARGEST_SIDE
-from devmode.jobs.steps import Area, is_result_file, read_steps
+from devmode.jobs.steps import is_result_file, read_steps
+from devmode.schemas import LARGEST_SIDE, DrawnArea
 
 AREA = {"x": 50, "y": 300, "w": 570, "h": 52, "result": "ok", "similarity": 100}
 MATCH = {
@@ -36,7 +36,8 @@ JSON = st.recursive(
 def test_a_match_is_shown_by_its_needle_and_where_it_matched() -> None:
     (step,) = read_steps({"details": [MATCH]})
     assert step.caption == "grub-menu 100 %"
-    assert step.drawn == (Area(50, 300, 570, 52, matched=True, similarity=100),)
+    area = DrawnArea(x=50, y=300, width=570, height=52, matched=True, similarity=100)
+    assert step.drawn == (area,)
     assert not step.failed
 
 
