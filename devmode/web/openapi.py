@@ -70,9 +70,9 @@ def page() -> str:
 
 def _document() -> Document:
     offered = list(_operations())
-    types = {Problem} | {
-        kind for _rule, operation in offered for kind in (operation.gives, operation.body) if kind
-    }
+    named = (kind for _rule, operation in offered for kind in (operation.gives, operation.body))
+    # In the order of the operations, so that all processes tell the same.
+    types = dict.fromkeys([*filter(None, named), Problem])
     _schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     paths: Document = {}
     for rule, operation in offered:

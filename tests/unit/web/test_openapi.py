@@ -73,6 +73,12 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     assert {"Job", "Answer", "Problem", "SettingsChange"} <= references
 
 
+def test_types_stand_in_the_order_of_the_operations_whichever_process_tells(document: Any) -> None:
+    answers = str([operation["responses"]["200"] for operation in operations(document).values()])
+    given = list(dict.fromkeys(re.findall(r"#/components/schemas/(\w+)", answers)))
+    assert [name for name in document["components"]["schemas"] if name in given] == given
+
+
 def test_the_page_tells_of_every_operation_type_and_error(
     client: FlaskClient, document: Any
 ) -> None:
