@@ -24,15 +24,13 @@ from devmode.jobs.files import (
 from devmode.jobs.modules import LARGEST_RECORD, Module, is_module_name, record_file
 from devmode.jobs.processes import Process, process_in
 from devmode.jobs.variables import VARIABLES, read_variables
+from devmode.openqa.answers import DEFAULT_TIME_LIMIT_S, MOST_MODULES
 
 DEFAULT_QEMUPORT: Final = 15222
 DEFAULT_VNC: Final = 90
 """What isotovideo takes when `vars.json` names none (bmwqemu.pm)."""
-DEFAULT_TIME_LIMIT_S: Final = 7200
-"""What an openQA worker takes when MAX_JOB_TIME is not set (Constants.pm)."""
 SMALL: Final = 64 << 10
 LARGE: Final = 1 << 20
-MOST_MODULES: Final = 5000
 LONGEST_FAILURE: Final = 200
 RESULTS: Final = "testresults"
 _NOTHING: Final = (0, 0, 0)

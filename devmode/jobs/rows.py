@@ -68,7 +68,7 @@ class JobRows:
         """Return a job as its row has it; raise `JobNotFound`."""
         job = self.find(job_id)
         if job is None:
-            raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
+            raise no_such_job(job_id)
         return job
 
     def number_of(self, openqa_id: int, url: str | None) -> int:
@@ -210,6 +210,11 @@ class JobRows:
             row.token_hash, row.started_at = hash_of(reading.token), reading.started_at
             self._notices.publish(session, JOB, row.id)
         return row
+
+
+def no_such_job(job_id: int) -> JobNotFound:
+    """Return what to tell who asks for a number that no job has."""
+    return JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
 
 
 def _earlier_than(job_id: int) -> ColumnElement[bool]:

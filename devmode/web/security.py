@@ -11,11 +11,10 @@ from devmode.errors import (
     DevmodeError,
     ForeignHost,
     FormExpired,
-    JobNotFound,
     NotPermitted,
     NotSignedIn,
 )
-from devmode.jobs.rows import LARGEST_ID
+from devmode.jobs.rows import LARGEST_ID, no_such_job
 from devmode.sessions.users import Visitor
 from devmode.web import devmode, guests, proxied
 from devmode.web.patience import TROUBLE
@@ -139,7 +138,7 @@ def _check_job() -> None:
     """No database takes a larger number, whichever route would ask one about it."""
     job_id = (request.view_args or {}).get("job_id", 0)
     if job_id > LARGEST_ID:
-        raise JobNotFound(f"There is no job {job_id}. The list of jobs shows those there are.")
+        raise no_such_job(job_id)
 
 
 def _by_cookie() -> Visitor | None:
