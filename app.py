@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +73,8 @@ AGAIN_S = 0.5
 HOUR_S = 3600.0
 
 log = logging.getLogger("devmode")
+
+Task = Callable[[], None]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -174,87 +177,136 @@ def _compose(app: Flask, database: Database, settings: Settings) -> Devmode:
     tokens = Tokens(database, notices)
     rules = (HostRule(api.url, settings.host_patterns) for api in apis)
     poller = Poller(database, notices, lease, seal)
-    instances = tuple(map(Instance, apis, rules))
+    instances = map(Instance, apis, rules)
     patience_s = settings.host_away_hours * HOUR_S
-    absences = Absences(database, notices, registry, links.answering, patience_s)
-    guests = Guests(database, servers if settings.openqa_sign_in else ())
-
-    def let_go() -> None:
-        """After a lapse of the lease: what others took over is theirs."""
-        keeping.let_go()
-        registry.take_back()
-        attendance.rows.write_again()
-        lookers.rows.write_again()
-
-    gauges: metrics.Gauges = {
-        metrics.SESSIONS: keeping.count,
-        metrics.LINKS: lambda: len(links.every()),
-        metrics.VIEWERS: served,
-        metrics.DATABASE_AWAY: lambda: database.is_away,
-    }
-
-    def problem() -> str | None:
-        if keeping.is_retiring:
-            return "ending"
-        if database.is_away:
-            return "the database can't be reached"
-        return None if lease.is_held else "the lease has lapsed"
-
-    def start() -> None:
-        _take_up(lease, registry)
-        recorded.resume()
-        tasks: tuple[Callable[[], None], ...] = (
-            lambda: lease.run(let_go),
-            notices.run,
-            registry.run,
-            *(partial(poller.follow, instance) for instance in instances),
-            elsewhere.run,
-            keeping.run,
-            attendance.run,
-            attendance.rows.run,
-            lookers.rows.run,
-            screens.run,
-            absences.run,
-            archive.run,
-            recorded.run,
-            lambda: metrics.gauge(gauges),
-        )
-        for task in tasks:
-            gevent.spawn(_run_for_ever, task)
-
-    def stop() -> None:
-        # First what somebody waits for: another process takes the sessions up at once.
-        keeping.retire()
-        screens.stop()
-        # With the lease the rows go, and nobody is told of that.
-        attendance.rows.write()
-        with contextlib.suppress(DatabaseAway):  # then it lapses by itself
-            lease.give_back()
-        recorded.finish()
-
+    life = _Life(
+        database=database,
+        lease=lease,
+        notices=notices,
+        registry=registry,
+        elsewhere=elsewhere,
+        links=links,
+        keeping=keeping,
+        attendance=attendance,
+        lookers=lookers,
+        screens=screens,
+        absences=Absences(database, notices, registry, links.answering, patience_s),
+        archive=archive,
+        recorded=recorded,
+        polling=tuple(partial(poller.follow, instance) for instance in instances),
+    )
     answers = Answers(registry, screens, texts, recorded, folders, lambda: keeping.is_retiring)
     return Devmode(
-        settings,
-        sessions,
-        errands,
-        feed,
-        texts,
-        uploads,
-        WorkerNotice(settings.openqa_websockets_url),
-        recorded,
-        Drafts(recorded, screens),
-        needles,
-        logins,
-        tokens,
-        guests,
-        Doctor(registry, links),
-        limits(settings),
-        notices,
-        start,
-        problem,
-        Internal(settings.host, lease, seals, answers),
-        stop,
+        settings=settings,
+        sessions=sessions,
+        errands=errands,
+        feed=feed,
+        texts=texts,
+        uploads=uploads,
+        workers=WorkerNotice(settings.openqa_websockets_url),
+        recorded=recorded,
+        drafts=Drafts(recorded, screens),
+        needles=needles,
+        logins=logins,
+        tokens=tokens,
+        guests=Guests(database, servers if settings.openqa_sign_in else ()),
+        doctor=Doctor(registry, links),
+        limits=limits(settings),
+        notices=notices,
+        start=life.start,
+        problem=life.problem,
+        internal=Internal(settings.host, lease, seals, answers),
+        stop=life.stop,
     )
+
+
+@dataclass(frozen=True)
+class _Life:
+    """What this process does besides answering, from its start to its end."""
+
+    database: Database
+    lease: Lease
+    notices: Notices
+    registry: Registry
+    elsewhere: Elsewhere
+    links: Links
+    keeping: Keeping
+    attendance: Attendance
+    lookers: Lookers
+    screens: Screens
+    absences: Absences
+    archive: Archive
+    recorded: Recorded
+    polling: tuple[Task, ...]
+    """Each follows an openQA."""
+
+    def start(self) -> None:
+        """Take a lease, and begin with what goes on for ever."""
+        self._take_up()
+        self.recorded.resume()
+        for task in self._tasks():
+            gevent.spawn(_run_for_ever, task)
+
+    def stop(self) -> None:
+        """Withdraw what this process asked for and give the lease back."""
+        # First what somebody waits for: another process takes the sessions up at once.
+        self.keeping.retire()
+        self.screens.stop()
+        # With the lease the rows go, and nobody is told of that.
+        self.attendance.rows.write()
+        with contextlib.suppress(DatabaseAway):  # then it lapses by itself
+            self.lease.give_back()
+        self.recorded.finish()
+
+    def problem(self) -> str | None:
+        """Say why this process should not be sent people just now, None if it may."""
+        if self.keeping.is_retiring:
+            return "ending"
+        if self.database.is_away:
+            return "the database can't be reached"
+        return None if self.lease.is_held else "the lease has lapsed"
+
+    def _take_up(self) -> None:
+        """Wait for the database: a worker that gave up now would end its whole gunicorn."""
+        while True:
+            try:
+                self.lease.take()
+                self.registry.end_forgotten()
+            except DatabaseAway:
+                gevent.sleep(AGAIN_S)
+            else:
+                return
+
+    def _tasks(self) -> tuple[Task, ...]:
+        gauges: metrics.Gauges = {
+            metrics.SESSIONS: self.keeping.count,
+            metrics.LINKS: lambda: len(self.links.every()),
+            metrics.VIEWERS: served,
+            metrics.DATABASE_AWAY: lambda: self.database.is_away,
+        }
+        return (
+            partial(self.lease.run, self._let_go),
+            self.notices.run,
+            self.registry.run,
+            *self.polling,
+            self.elsewhere.run,
+            self.keeping.run,
+            self.attendance.run,
+            self.attendance.rows.run,
+            self.lookers.rows.run,
+            self.screens.run,
+            self.absences.run,
+            self.archive.run,
+            self.recorded.run,
+            partial(metrics.gauge, gauges),
+        )
+
+    def _let_go(self) -> None:
+        """After a lapse of the lease: what others took over is theirs."""
+        self.keeping.let_go()
+        self.registry.take_back()
+        self.attendance.rows.write_again()
+        self.lookers.rows.write_again()
 
 
 def _apis(settings: Settings, servers: tuple[Server, ...]) -> tuple[Api, ...]:
@@ -269,19 +321,7 @@ def _apis(settings: Settings, servers: tuple[Server, ...]) -> tuple[Api, ...]:
     return tuple(map(Api, servers, found))
 
 
-def _take_up(lease: Lease, registry: Registry) -> None:
-    """Wait for the database: a worker that gave up at its start would end its whole gunicorn."""
-    while True:
-        try:
-            lease.take()
-            registry.end_forgotten()
-        except DatabaseAway:
-            gevent.sleep(AGAIN_S)
-        else:
-            return
-
-
-def _run_for_ever(task: Callable[[], None]) -> None:
+def _run_for_ever(task: Task) -> None:
     """Begin a background task anew if it fails: without it, a process would seem to serve."""
     while True:
         try:
