@@ -35,6 +35,10 @@ with connect() as connection:
         # A big table takes longer than any request of devmode may, and so does its lock.
         for limit in ("statement_timeout", "lock_timeout"):
             connection.connection.driver_connection.execute(f"SET {limit} = 0")
+        # Nor is it given up because the machine is busy; one that is stopped holds up all others.
+        connection.connection.driver_connection.execute(
+            "SET idle_in_transaction_session_timeout = '1min'"
+        )
     context.configure(
         connection=connection,
         target_metadata=db.metadata,

@@ -9,12 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Connection, MetaData, Table, select, text, types
+from sqlalchemy import Connection, MetaData, Table, event, select, text, types
 from sqlalchemy.types import TypeEngine
 
 from devmode.cluster.schema import VERSIONS, newer_schema_at
 from devmode.extensions import db
 from tests.apps import app_on
+from tests.databases import PostgresqlServer
 
 A_CONTROLLED_JOB = (
     "INSERT INTO users (id, name) VALUES (1, 'olivia')",
@@ -105,6 +106,24 @@ def test_tables_of_a_newer_devmode_are_refused_with_a_sentence() -> None:
         upgrade()
     url = db.engine.url.render_as_string(hide_password=False)
     assert "newer devmode" in (newer_schema_at(url) or "")
+
+
+def test_an_upgrade_on_a_machine_that_is_busy_has_a_minute_from_one_statement_to_the_next(
+    postgresql: PostgresqlServer,
+) -> None:
+    limits: set[str] = set()
+
+    def note(connection: Connection, _cursor: object, statement: str, *_how: object) -> None:
+        if "CREATE TABLE" in statement:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            (limit,) = driver.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+            limits.add(limit)
+
+    with app_with(postgresql.new_database()).app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+        upgrade()
+    assert limits == {"1min"}
 
 
 @pytest.mark.parametrize(
