@@ -62,6 +62,14 @@ def entries(events: Iterable[EventFacts]) -> list[TimelineEntry]:
     return [TimelineEntry(moment(e.at), e.who, e.text, e.kind) for e in events]
 
 
+def declined_in(events: Iterable[EventFacts]) -> str:
+    """Return what is told of a request that was declined, until people do something else."""
+    last = next((event for event in events if group_of(event.kind) == "people"), None)
+    if last is None or last.kind != "declined":
+        return ""
+    return f"{last.who} {last.text[0].lower()}{last.text[1:]}"
+
+
 def moment(seconds: float) -> datetime:
     """Turn seconds since 1970 into a time that templates can format."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,6 +1,7 @@
 """Composes live views of what this process sees of a job and what the database says about it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
@@ -10,6 +11,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.uploads import Progress, Uploads
 from devmode.live.control import session_of
 from devmode.live.screens import Screens
+from devmode.live.timeline import declined_in
 from devmode.live.view import LiveView
 from devmode.openqa.developers import Developers
 from devmode.sessions.links import Links
@@ -28,6 +30,11 @@ class Written:
     """Of a job that has ended: the newest one that followed it in its pool directory."""
     is_old: bool = False
     """The database can't be reached; this is what it said last."""
+
+    @cached_property
+    def declined(self) -> str:
+        """What it says of a request that was declined lately."""
+        return declined_in(self.events)
 
 
 class Views:
@@ -88,6 +95,7 @@ class Views:
             events=written.events,
             uploads=written.uploads,
             newer=written.newer,
+            declined=written.declined,
             rival=self._developers.of(job.openqa_url, job.openqa_id),
             screen_facts=self._screens.of(job).facts,
             remembered=written.is_old,

@@ -3,7 +3,8 @@ from typing import get_args
 import pytest
 
 from devmode import schemas
-from devmode.live.timeline import GROUPS, group_of
+from devmode.live.timeline import GROUPS, declined_in, group_of
+from devmode.sessions.store import EventFacts
 
 
 def test_a_kind_of_event_is_in_one_group() -> None:
@@ -27,3 +28,15 @@ def test_programs_may_ask_for_every_group() -> None:
 )
 def test_every_kind_of_event_is_in_a_group(kind: str, group: str) -> None:
     assert group_of(kind) == group
+
+
+def test_a_declined_request_is_told_until_people_do_something_else() -> None:
+    declined = event("declined", "Declined the request of oscar.")
+    told = "olivia declined the request of oscar."
+    assert declined_in([event("module", "boot"), declined]) == told
+    assert declined_in([event("requested", "Asks."), declined]) == ""
+    assert declined_in([]) == ""
+
+
+def event(kind: str, text: str) -> EventFacts:
+    return EventFacts(1, 1.0, "olivia", kind, text)

@@ -16,7 +16,6 @@ from devmode.live.audience import Audience
 from devmode.live.control import Session
 from devmode.live.screenview import ScreenFacts
 from devmode.live.view import LiveView
-from devmode.sessions.store import EventFacts
 
 MISMATCH = "match=menu timed out after 30 (assert_screen)"
 JOB = Job(
@@ -115,18 +114,6 @@ def test_who_asks_can_withdraw_that_and_asks_no_second_time(audience: Audience) 
     works = {action.name: action.enabled for action in view.session_actions(audience)}
     assert works.pop("take-over", False) is audience.is_administrator
     assert works == {"request": False, "withdraw": True}
-
-
-def test_a_declined_request_is_told_until_people_do_something_else() -> None:
-    declined = event("declined", "Declined the request of oscar.")
-    view = structs.replace(view_of("olivia paused it"), events=(event("module", "boot"), declined))
-    assert view.declined == "olivia declined the request of oscar."
-    assert structs.replace(view, events=(event("requested", "Asks."), declined)).declined == ""
-    assert structs.replace(view, events=()).declined == ""
-
-
-def event(kind: str, text: str) -> EventFacts:
-    return EventFacts(1, 1.0, "olivia", kind, text)
 
 
 def test_in_its_post_fail_hook_a_module_keeps_its_place_in_the_schedule() -> None:

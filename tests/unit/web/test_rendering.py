@@ -49,7 +49,6 @@ IN_OPENQA = replace(JOB, openqa_id=7, openqa_url="http://openqa", openqa=PART)
 SESSION = Session(
     "olivia", datetime(2026, 1, 1, tzinfo=UTC), 1, open=True, requested_by=None, away=False
 )
-DECLINED = EventFacts(3, 4.0, "olivia", "declined", "Declined the request of oscar.")
 VIEW = LiveView(JOB, RUNNING, LinkState.CONNECTED, None, None, "1.0", (), ScreenFacts())
 
 
@@ -110,7 +109,7 @@ def views() -> list[LiveView]:
                 replace(SESSION, requested_by="oscar"),
             )
         ),
-        structs.replace(VIEW, session=SESSION, events=(DECLINED,)),
+        structs.replace(VIEW, session=SESSION, declined="olivia declined."),
         structs.replace(VIEW, job=replace(JOB, address=None)),
         structs.replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
         structs.replace(VIEW, job=IN_OPENQA),
