@@ -74,7 +74,7 @@ def test_a_job_that_has_ended_leads_to_the_next_one_of_its_pool_directory(
     app: Flask, null: StartWatched, victor: Person
 ) -> None:
     first = null("boot/menu_visible")
-    first.wait_for_end(30)
+    first.wait_for_end()
     first.real.stop()
     assert "pool directory" not in visible_status(victor, first)
     stream = victor.get(f"/events?jobs={first.id}")
@@ -86,7 +86,7 @@ def test_a_job_that_has_ended_leads_to_the_next_one_of_its_pool_directory(
     second = Watched(first.real, first.feed)
     told = visible_status(victor, first)
     assert f"A newer job runs in this pool directory: {second.name} #{second.id}" in told
-    second.wait_for_end(30)
+    second.wait_for_end()
     with gevent.Timeout(15, AssertionError("an open page does not tell of the next one's end")):
         while b"A newer job ran in this pool directory" not in next(stream.response):
             pass

@@ -59,8 +59,9 @@ class Process:
 
     def asks(self) -> float:
         """Asks openQA what is due, and looks what that made of the jobs."""
-        # A machine that is busy takes longer over a test than a lease lasts.
-        self.lease.renew()
+        # A machine that is busy takes longer over a test, or one look, than a lease lasts.
+        if not self.lease.renew():
+            self.lease.resume(lambda: None)
         self.instance.api._server._left_alone_until = 0.0
         wait_s = self.poller.look(self.instance)
         self.looks()
