@@ -86,6 +86,8 @@ function lookWhoControls() {
   const told = news(now, stood);
   stood = now;
   if (!told) return;
+  // What was told of an own click is over by it.
+  for (const message of document.querySelectorAll("#flash .done")) message.remove();
   spoken.textContent = told;
   tell(told, "");
 }

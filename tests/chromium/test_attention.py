@@ -100,12 +100,14 @@ def test_who_has_or_had_control_is_told_when_others_change_that(
     expect(oscar.locator("#spoken")).to_have_text(declined)
     [told] = oscar.evaluate("window.told")
     assert told.startswith(declined)
-    oscar.click("[data-action=request]")
+    with oscar.expect_response("**/session/request"):
+        oscar.click("[data-action=request]")
     expect(olivia.locator("#spoken")).to_have_text("oscar asks for control.")
     expect(olivia.locator("[data-action=hand-over]")).to_be_visible()
     assert resume.bounding_box() == place
     olivia.click("[data-action=hand-over]")
     expect(oscar.locator("#spoken")).to_have_text("You control this job now.")
+    assert oscar.locator("#flash .done").count() == 0, "what he had asked for is told still"
     expect(olivia.locator("#spoken")).to_have_text("oscar controls this job now.")
     assert "You control this job now." in str(oscar.evaluate("window.told"))
 
