@@ -166,16 +166,23 @@ function open(text) {
   stream.addEventListener("text", ({ data }) => texts.receive(JSON.parse(data)));
   for (const kind of ["message", "text", "heartbeat"]) stream.addEventListener(kind, hear);
   stream.addEventListener("signed-out", told["signed-out"]);
-  stream.addEventListener("who", async () => {
-    const answer = await fetch("/events?jobs=").catch(() => null);
-    answer?.body?.cancel();
-    if (answer?.status === 401) told["signed-out"]();
-  });
+  stream.addEventListener("who", who);
   stream.onerror = () => {
     told.state(false);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => stream === own && texts.watch(reopen), 2000);
+    if (stream.readyState === EventSource.CLOSED) refused(stream);
   };
   return stream;
+}
+
+async function who() {
+  const answer = await fetch("/events?jobs=").catch(() => null);
+  answer?.body?.cancel();
+  if (answer?.status === 401) told["signed-out"]();
+  return answer?.status;
+}
+
+async function refused(stream) {
+  if ((await who()) !== 401) setTimeout(() => stream === own && texts.watch(reopen), 2000);
 }
 
 let own = null;
