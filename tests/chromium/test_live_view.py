@@ -308,15 +308,12 @@ def test_a_silent_server_is_told_as_a_lost_connection(
         expect(page.locator("#stream-state")).to_be_hidden()
 
 
-@pytest.mark.parametrize("workers", ["shared", "none"])
-def test_who_was_signed_out_while_the_connection_was_lost_is_led_to_the_sign_in(
-    person: Person, job: StartJob, server: Server, workers: str
+def test_who_was_signed_out_while_a_page_had_no_connection_is_led_to_the_sign_in(
+    person: Person, job: StartJob, server: Server
 ) -> None:
     vera = person("vera", "viewer", at=job(*TOUR, **PAUSED))
-    if workers == "none":
-        vera.add_init_script("delete window.SharedWorker")
-        vera.reload()
-    expect(vera.locator("#stream-state")).to_be_hidden()
+    vera.add_init_script("delete window.SharedWorker")
+    vera.reload()
     with server.down():
         expect(vera.locator("#stream-state")).to_be_visible()
         vera.context.clear_cookies()
