@@ -26,8 +26,8 @@ class Frame:
         return b"data:image/png;base64," + b64encode(self.picture.data)
 
     @cached_property
-    def message(self) -> bytes:
-        """The JSON that the pages take."""
+    def event(self) -> bytes:
+        """The picture as the streams of pages send it: JSON in a server-sent event."""
         width, height = self.picture.size
         shown = {
             "src": self.url.decode("ascii"),
@@ -35,4 +35,5 @@ class Frame:
             "height": height,
             "at": self.picture.place.written_at,
         }
-        return msgspec.json.encode({"job": self.job_id, "picture": shown})
+        said = msgspec.json.encode({"job": self.job_id, "picture": shown})
+        return b"data: %b\n\n" % said

@@ -37,11 +37,12 @@ class News:
     regions: Regions
 
     @cached_property
-    def message(self) -> bytes:
-        """The news as streams send them, in JSON."""
+    def event(self) -> bytes:
+        """The news as the streams of pages send them: JSON in a server-sent event."""
         about = {"dashboard": True} if self.subject == DASHBOARD else {"job": self.subject}
         regions = {name: html for name, html in self.regions.items() if name != "title"}
-        return msgspec.json.encode(about | {"title": self.regions.get("title"), "regions": regions})
+        said = msgspec.json.encode(about | {"title": self.regions.get("title"), "regions": regions})
+        return b"data: %b\n\n" % said
 
     def followed_by(self, later: "News") -> "News":
         """Return both as one."""

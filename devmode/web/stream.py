@@ -119,8 +119,8 @@ def _subjects(text: str) -> list[int]:
 
 
 def _event(news: News) -> bytes:
-    return b"data: %b\n\n" % news.message
+    return news.event
 
 
 def _picture(frame: Frame) -> bytes:
-    return b"data: %b\n\n" % frame.message
+    return frame.event

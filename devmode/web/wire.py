@@ -28,10 +28,11 @@ class Wire:
     def __init__(self, connection: socket, *, chunked: bool) -> None:
         """Own a connection on which the head of an answer has been sent, `chunked` or not."""
         self._connection = connection
+        self._number = connection.fileno()
         self._is_chunked = chunked
         self._busy_since: float | None = None
         self._rest = b""
-        self._watcher = gevent.get_hub().loop.io(connection.fileno(), READABLE)
+        self._watcher = gevent.get_hub().loop.io(self._number, READABLE)
 
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once when the browser has: it sends nothing, so only its end can be read."""
@@ -73,7 +74,7 @@ class Wire:
     @property
     def has_room(self) -> bool:
         """Whether all that was written is on its way."""
-        unsent = fcntl.ioctl(self._connection.fileno(), UNSENT, b"\0" * 4)
+        unsent = fcntl.ioctl(self._number, UNSENT, b"\0" * 4)
         return not any(unsent)
 
     def is_stalled(self, seconds: float) -> bool:
@@ -94,6 +95,8 @@ class Wire:
             self._connection.setblocking(False)
             with contextlib.suppress(OSError):
                 self._connection.send(END, MSG_MORE)
+        # It may soon be another connection's.
+        self._number = -1
         self._connection.close()
 
     def _chunk(self, event: bytes) -> bytes:
@@ -101,9 +104,10 @@ class Wire:
 
     def _sent(self, data: bytes) -> int:
         # A connection that is broken is left to `flush`, which its stream calls.
-        with contextlib.suppress(OSError):
-            return os.write(self._connection.fileno(), data)
-        return 0
+        try:
+            return os.write(self._number, data)
+        except OSError:
+            return 0
 
     def _wait_for(self, data: bytes) -> None:
         rest = memoryview(data)
