@@ -160,9 +160,10 @@ class Sessions:
         """Ask for control no more."""
         _require(visitor, Role.OPERATOR, "ask for control")
         self._running(job_id)
+        facts = self._store.session_of(job_id)
         text = "Withdrew the request for control."
-        if not self._store.end_request(
-            job_id, visitor.id, kind="withdrawn", text=text, who=visitor.name
+        if facts is None or not self._store.end_request(
+            facts, visitor.id, kind="withdrawn", text=text, who=visitor.name
         ):
             raise StateChanged("You don't ask for control, or not any more.")
         return "You don't ask for control any more."
@@ -170,11 +171,11 @@ class Sessions:
     def decline_request(self, job_id: int, visitor: Visitor, who: str) -> str:
         """Keep control from the developer who asks for it."""
         self._running(job_id)
-        self._owned(job_id, visitor)
+        facts = self._owned(job_id, visitor)
         asking = self._store.user_named(who)
         text = f"Declined the request of {who}."
         if asking is None or not self._store.end_request(
-            job_id, asking, kind="declined", text=text, who=visitor.name
+            facts, asking, kind="declined", text=text, who=visitor.name
         ):
             raise _asks_no_more(who)
         return f"{who} is told that you keep control."

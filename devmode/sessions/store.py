@@ -297,14 +297,19 @@ class Store:
             self._add_event(session, job_id, "requested", "Asked for control.", name)
             return True
 
-    def end_request(self, job_id: int, asking: int, *, kind: str, text: str, who: str) -> bool:
-        """Note that somebody asks for control no more; False when they don't anyway."""
-        theirs = DeveloperSession.job_id == job_id, DeveloperSession.requested_by == asking
+    def end_request(
+        self, facts: SessionFacts, asking: int, *, kind: str, text: str, who: str
+    ) -> bool:
+        """Note that somebody asks the owner of the session seen as `facts` for control no more.
+
+        False when the session changed since, or when they don't anyway.
+        """
+        theirs = *_seen_as(facts), DeveloperSession.requested_by == asking
         with self._database.write() as session:
             ended = update(DeveloperSession).where(*theirs).values(requested_by=None)
             if changed_rows(session, ended) != 1:
                 return False
-            self._add_event(session, job_id, kind, text, who)
+            self._add_event(session, facts.job_id, kind, text, who)
             return True
 
     def change_owner(
@@ -320,11 +325,7 @@ class Store:
             changed = changed_rows(
                 session,
                 update(DeveloperSession)
-                .where(
-                    DeveloperSession.job_id == facts.job_id,
-                    DeveloperSession.user_id == facts.user_id,
-                    DeveloperSession.started_at == facts.started_at,
-                )
+                .where(*_seen_as(facts))
                 .values(
                     user_id=user_id, started_at=now(), requested_by=None, unattended_since=None
                 ),
@@ -408,4 +409,13 @@ def _kept_by(job_id: int, term: int, process_id: str) -> tuple[ColumnElement[boo
         DeveloperSession.job_id == job_id,
         DeveloperSession.term == term,
         DeveloperSession.process_id == process_id,
+    )
+
+
+def _seen_as(facts: SessionFacts) -> tuple[ColumnElement[bool], ...]:
+    """Change a session only as long as its owner is the one who was seen."""
+    return (
+        DeveloperSession.job_id == facts.job_id,
+        DeveloperSession.user_id == facts.user_id,
+        DeveloperSession.started_at == facts.started_at,
     )

@@ -16,9 +16,9 @@ from devmode.errors import CommandNotConfirmed, NotSessionOwner, OutcomeUnknown,
 from devmode.jobs.models import JobRow
 from devmode.sessions.models import SessionCommand, User
 from devmode.sessions.requests import ANSWER_S, LONGEST_S, Requests
-from devmode.sessions.store import Store
+from devmode.sessions.store import SessionFacts, Store
 
-JOB, OLIVIA, ADAM = 1, 1, 2
+JOB, OLIVIA, ADAM, OSCAR = 1, 1, 2, 3
 
 
 @dataclass
@@ -52,17 +52,22 @@ class Session:
                 return taken.id
         return None
 
-    def is_taken_over(self) -> bool:
+    @property
+    def facts(self) -> SessionFacts:
         facts = self.store.session_of(JOB)
         assert facts is not None
-        return self.store.change_owner(facts, ADAM, kind="taken_over", text="", who="adam")
+        return facts
+
+    def is_taken_over(self) -> bool:
+        return self.store.change_owner(self.facts, ADAM, kind="taken_over", text="", who="adam")
+
+    def is_declined(self, seen: SessionFacts) -> bool:
+        return self.store.end_request(seen, OSCAR, kind="declined", text="", who="olivia")
 
     def adopted(self) -> None:
         """Has the keeper die, and another take its place."""
         self.store.orphan(JOB, self.term)
-        facts = self.store.session_of(JOB)
-        assert facts is not None
-        assert self.store.adopt(facts)
+        assert self.store.adopt(self.facts)
         self.term += 1
 
     def code(self, number: int) -> str | None:
@@ -77,7 +82,8 @@ def session(database_url: str) -> Iterator[Session]:
     Base.metadata.create_all(engine)
     nowhere = {"host": "", "pool_directory": "", "token_hash": ""}
     with database.write() as session:
-        session.add_all([User(id=OLIVIA, name="olivia"), User(id=ADAM, name="adam")])
+        people = {OLIVIA: "olivia", ADAM: "adam", OSCAR: "oscar"}
+        session.add_all(User(id=number, name=name) for number, name in people.items())
         session.add(JobRow(id=JOB, name="x", started_at=1, **nowhere))
     lease = Lease(database, "here")
     lease.take()
@@ -171,3 +177,15 @@ def test_what_waits_when_a_session_ends_is_refused(session: Session) -> None:
     number = session.asks()
     session.store.remove(JOB, session.term, "It is over.")
     assert session.code(number) == StateChanged.code
+
+
+def test_who_controls_a_job_no_more_declines_nobody_who_asks_the_next_owner(
+    session: Session,
+) -> None:
+    session.store.request_control(JOB, OSCAR, "oscar")
+    as_olivia_saw_it = session.facts
+    assert session.is_taken_over()
+    session.store.request_control(JOB, OSCAR, "oscar")
+    assert not session.is_declined(as_olivia_saw_it)
+    assert session.facts.requested_by == "oscar"
+    assert session.is_declined(session.facts)
