@@ -19,6 +19,7 @@ Measure = Callable[[], Figures]
 
 WARM_UP_S = 1.0
 SETTLED_S = 2.0
+QUIET_S = 10.0
 LEFT_S = 15.0
 """Links linger for ten seconds after the last viewer (`DEVMODE_LINK_LINGER_S`)."""
 
@@ -134,6 +135,16 @@ def pages(count: int) -> Figures:
         return figures
 
 
+def quiet(jobs: int) -> Figures:
+    """Measure what a process takes a second while nothing happens in jobs with a viewer each."""
+    with stage(jobs) as on:
+        on.open_streams(1)
+        time.sleep(SETTLED_S)
+        began, before = time.monotonic(), on.gunicorn.cpu_s()
+        time.sleep(QUIET_S)
+        return {"CPU ms/s": (on.gunicorn.cpu_s() - before) / (time.monotonic() - began) * 1e3}
+
+
 def memory(jobs: int) -> Figures:
     """Measure what a job with one viewer and its link keep, in kB of PSS, and when all come again.
 
@@ -181,6 +192,7 @@ SCENARIOS: dict[str, Measure] = dict(
         ("viewer opens", partial(opening, 200)),
         ("developer clicks", partial(clicks, 50)),
         ("pages", partial(pages, 100)),
+        *((f"quiet, {jobs} jobs", partial(quiet, jobs)) for jobs in (1, 100, 500)),
         *((f"memory, {jobs} jobs", partial(memory, jobs)) for jobs in (1, 100, 1000)),
     ]
 )
