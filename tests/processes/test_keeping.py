@@ -149,6 +149,33 @@ def test_a_keeper_that_wakes_up_late_says_no_more_of_what_it_had_begun(
     world.check(job)
 
 
+def test_a_session_that_comes_back_to_a_process_is_spoken_for_by_one_at_a_time(
+    served_world: World,
+) -> None:
+    world = served_world
+    world.wait_until_complete()
+    job = world.start_job()
+    olivia = Person(world, "olivia")
+    olivia.takes_control(job)
+    watching = [olivia.watches(job, at=at) for at in (0, 1)]
+    for term in (2, 3, 4):
+        at = keeping(world, job)
+        _gunicorn, pid = world.keeper_of(job)
+        assert olivia.sets_pause_at(job, job.unused_module(), at=at).status == 200
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda term=term: world.session_of(job).term == term, "the adoption")
+            assert olivia.sets_pause_at(job, job.unused_module(), at=other(at)).status == 200
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        world.wait_until_complete()
+    for stream in watching:
+        stream.close()
+    senders = [sender for sender, _name in job.steering]
+    assert senders[0] in senders[2:], "its connection is the one from before"
+    world.check(job)
+
+
 def test_a_short_stop_costs_nothing(world: World) -> None:
     job = world.start_job()
     olivia = Person(world, "olivia")

@@ -77,7 +77,11 @@ class Scenario:
             job.cut_connections()
 
     def replace_processes(self) -> None:
-        self._chance.choice(self.world.gunicorns).reload()
+        gunicorn = self._chance.choice(self.world.gunicorns)
+        old = set(gunicorn.workers)
+        gunicorn.reload()
+        # What happens next is for processes that are there, not for those that come and go.
+        until(lambda: not old & set(gunicorn.workers), "the old processes to end")
 
     def restart_the_database(self) -> None:
         self._postgresql.stop()

@@ -331,21 +331,31 @@ class World:
         return [what for what, query in LEFT_OVER.items() if self.rows(query, now=now)]
 
     def _check_commands(self, job: SimulatedJob) -> None:
-        senders = [sender for sender, _command in job.steering]
-        changes = [a for a, b in itertools.pairwise(senders) if a != b]
-        assert len(changes) == len(set(changes)), f"two keepers spoke in turns: {job.steering}"
+        query = "SELECT kind, at FROM session_events WHERE job_id = :job ORDER BY id"
+        events = self.rows(query, job=self.number_of(job))
+        self._check_speakers(job, [at for kind, at in events if kind in ("started", "adopted")])
         modules = Counter(name for _sender, name in job.steering if name.startswith("m-"))
         assert not [name for name, times in modules.items() if times > 1], "sent twice"
         # Two processes that don't know of a session yet may ask at the same moment. Then the second
         # `status` lies there till something follows, which is handled right after it.
         assert all({*in_flight} <= {"status"} for _sender, in_flight, command in job.witness
                    if command["cmd"] != "status"), f"two in flight: {job.witness}"  # fmt: skip
-        query = "SELECT kind, at FROM session_events WHERE job_id = :job ORDER BY id"
-        events = self.rows(query, job=self.number_of(job))
         turns = [(kind, at) for kind, at in events if kind in ("started", "ended")]
         for came_at in job.steered_at:
             before = [kind for kind, at in turns if at < came_at]
             assert before[-1:] == ["started"], f"sent for nobody: {job.steering}"
+
+    @staticmethod
+    def _check_speakers(job: SimulatedJob, begun: list[float]) -> None:
+        """Who has been followed by another speaks again only where a term has begun meanwhile."""
+        followed: set[int] = set()
+        steering = zip(job.steered_at, job.steering, strict=True)
+        for (before, (last, _)), (at, (sender, _)) in itertools.pairwise(steering):
+            if sender == last:
+                continue
+            followed.add(last)
+            has_begun = any(before < then < at for then in begun)
+            assert has_begun or sender not in followed, f"two spoke in turns: {job.steering}"
 
     def _check_timeline(self, job: SimulatedJob) -> None:
         settings = [t for kind, t in self.events_of(job) if kind == "setting"]
