@@ -23,6 +23,7 @@
     ├── OutcomeUnknown
     ├── HostAway
     ├── DatabaseAway
+    │   └── ChangeUnknown
     ├── OpenqaAway
     ├── OpenqaRefused
     └── Overloaded
@@ -181,7 +182,14 @@ class DatabaseAway(DevmodeError):
     """The database can't be reached, or can't be written."""
 
     code = "database_away"
-    retry_after_s = 3
+    retry_after_s: int | None = 3
+
+
+class ChangeUnknown(DatabaseAway):
+    """The database was lost before it said whether it had made a change."""
+
+    code = "change_unknown"
+    retry_after_s = None
 
 
 class OpenqaAway(DevmodeError):

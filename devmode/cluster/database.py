@@ -16,11 +16,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from devmode.cluster import postgresql, sqlite
-from devmode.errors import DatabaseAway, InvalidCommand
+from devmode.errors import ChangeUnknown, DatabaseAway, InvalidCommand
 
 PATIENCE_S = 12.0
 """How long a database that keeps the connection but does not answer is waited for."""
 AWAY = "The database can't be reached just now. Nothing was changed; try again in a few seconds."
+UNKNOWN = (
+    "The database was lost in this very moment. Whether that was done is unknown: look what is true"
+    " once it is back, before you try again."
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,8 +42,8 @@ class Database:
         self.is_away = False
         self._listeners: list[Callable[[], None]] = []
         self._writers = engine.execution_options(writes=True)
-        kind = sqlite if engine.dialect.name == "sqlite" else postgresql
-        self._readers, self._single_writers = kind.prepare(engine)
+        self._kind = sqlite if engine.dialect.name == "sqlite" else postgresql
+        self._readers, self._single_writers = self._kind.prepare(engine)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `is_away` has changed; it must neither block nor raise."""
@@ -60,14 +64,20 @@ class Database:
 
         What is done often goes by its connection: objects cost twice as much.
 
-        Raises `DatabaseAway`; whether a commit on its way then arrived is not known.
+        Raises `DatabaseAway` when nothing was changed, and `ChangeUnknown`.
         """
-        with (
-            self._reaching(),
-            Session(self._writers, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        is_unheard = False
+        try:
+            with self._reaching(), Session(self._writers, expire_on_commit=False) as session:
+                yield session
+                session.flush()
+                # SQLite itself says that a commit failed; of a server the answer may be lost.
+                is_unheard = self._kind is postgresql
+                session.commit()
+        except DatabaseAway as away:
+            if is_unheard:
+                raise ChangeUnknown(UNKNOWN) from away
+            raise
         # A disk that is full can be read from: only a write proves that all is well.
         self._note(None)
         for callback in session.info.pop("after_commit", ()):

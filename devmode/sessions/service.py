@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -80,7 +80,7 @@ class Sessions:
 
         Returns when the link is up and speaks developer mode. Raises `NotPermitted`,
         `JobNotFound`, `JobNotRunning`, `SessionLocked`, `CommandServerUnreachable`,
-        `IncompatibleCommandServer`.
+        `IncompatibleCommandServer`, `OutcomeUnknown`.
         """
         _require(visitor, Role.OPERATOR, "control a job")
         job = self._running(job_id)
@@ -89,7 +89,7 @@ class Sessions:
         if self._keeping.reserve(job, visitor):
             log.info("session started", job=job_id, term=1)
         slow = CommandServerUnreachable("The session is taking too long to open. Try again.")
-        with gevent.Timeout(OPENING_S + 5, slow):
+        with gevent.Timeout(OPENING_S + 5, slow), _begun():
             self._wait_until_open(job_id)
 
     def has_let_go(self, job_id: int, visitor: Visitor, *, within_s: float) -> bool:
@@ -297,13 +297,10 @@ class Sessions:
     def _await(self, command_id: int) -> str:
         answered = self._answers.setdefault(command_id, Event())
         try:
-            outcome = self._outcome(command_id, answered)
-        except DatabaseAway:
-            lost = "The database was lost meanwhile. The page shows the state as it is."
-            raise OutcomeUnknown(lost) from None
+            with _begun():
+                code, sentence = self._outcome(command_id, answered)
         finally:
             del self._answers[command_id]
-        code, sentence = outcome
         if code is not None:
             raise error_of(code)(sentence)
         return sentence
@@ -329,6 +326,16 @@ class Sessions:
     def _look_for_answers(self) -> None:
         for answered in self._answers.values():
             answered.set()
+
+
+@contextlib.contextmanager
+def _begun() -> Iterator[None]:
+    """Wait for what others do by now, whether or not the database is there to tell of it."""
+    try:
+        yield
+    except DatabaseAway:
+        lost = "The database was lost meanwhile. The page shows the state as it is."
+        raise OutcomeUnknown(lost) from None
 
 
 def _asks_no_more(who: str) -> StateChanged:

@@ -160,6 +160,7 @@ def result(job_id: int, name: str) -> Response:
             errors.SessionLocked,
             errors.CommandServerUnreachable,
             errors.IncompatibleCommandServer,
+            errors.OutcomeUnknown,
         ),
     )
 )

@@ -38,6 +38,7 @@ STATUSES: dict[type[DevmodeError], int] = {
     errors.OutcomeUnknown: 504,
     errors.HostAway: 502,
     errors.DatabaseAway: 503,
+    errors.ChangeUnknown: 504,
     errors.OpenqaAway: 503,
     errors.OpenqaRefused: 502,
     errors.Overloaded: 503,

@@ -32,7 +32,7 @@ EVERYWHERE = (
     errors.DatabaseAway,
 )
 """What every operation can end in."""
-CHANGING = (errors.FormExpired,)
+CHANGING = (errors.FormExpired, errors.ChangeUnknown)
 """What every operation that changes something can end in, too."""
 WITH_BODY = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than anything that devmode asks for.",

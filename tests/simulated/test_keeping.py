@@ -29,6 +29,7 @@ from devmode.errors import (
     IncompatibleCommandServer,
     JobNotRunning,
     NotSessionOwner,
+    OutcomeUnknown,
     SessionLocked,
 )
 from devmode.jobs.job import Job, JobState
@@ -40,6 +41,7 @@ from devmode.sessions.keeper import Keeper
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.models import User
+from devmode.sessions.service import Sessions
 from devmode.sessions.store import NOBODY, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
 from tests.waiting import until
@@ -69,6 +71,7 @@ class Process:
     """The parts of one devmode process that keep sessions."""
 
     path: Path
+    notices: Notices
     store: ToldStore
     registry: Registry
     keeping: Keeping
@@ -173,7 +176,7 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     links = Links(0)
     keeping = Keeping(registry, store, links, notices, lease)
     registry.listen(keeping.job_changed)
-    yield Process(path, store, registry, keeping, links, simulator, job)
+    yield Process(path, notices, store, registry, keeping, links, simulator, job)
     simulator.terminate()
     engine.dispose()
 
@@ -401,6 +404,25 @@ def test_who_loses_the_race_for_control_is_silent_at_once(
     with pytest.raises(SessionLocked):
         process.keeping.reserve(process.job, ADAM)
     until(lambda: link.is_hushed, "the link to be hushed")
+
+
+def test_who_takes_control_just_before_the_database_goes_away_is_not_told_that_nothing_changed(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_job_id: int) -> None:
+        raise DatabaseAway("Nothing was changed.")
+
+    unused: Any = None
+    sessions = Sessions(
+        process.registry, process.store, process.keeping, process.notices, unused, unused,
+        away_after_s=600,
+    )  # fmt: skip
+    process.keeping.is_retiring = True
+    with monkeypatch.context() as broken:
+        broken.setattr(process.store, "session_of", away)
+        with pytest.raises(OutcomeUnknown):
+            sessions.start(process.job.id, OLIVIA)
+    assert process.facts().developer == OLIVIA.name
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, create_engine, insert, select, text, update
+from sqlalchemy import Connection, Executable, create_engine, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from devmode.cluster import leases, sqlite
@@ -21,7 +21,7 @@ from devmode.cluster.leases import Lease, is_alive
 from devmode.cluster.models import Change, Process
 from devmode.cluster.notices import Notice, Notices
 from devmode.cluster.postgresql import engine_options
-from devmode.errors import DatabaseAway, InvalidCommand
+from devmode.errors import ChangeUnknown, DatabaseAway, InvalidCommand
 from tests.databases import PostgresqlServer
 
 SECRET = "what somebody typed"
@@ -188,6 +188,33 @@ def test_a_database_that_is_gone_is_told_and_so_is_its_return(
     add(served, "after")
     assert names(served) == {"before", "after"}
     assert told == [True, False]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_commit_that_nothing_was_heard_of_is_not_said_to_have_changed_nothing(
+    served: Database, *, arrives: bool
+) -> None:
+    def lose(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        if arrives:
+            driver.commit()
+        driver.close()
+
+    event.listen(served.engine, "commit", lose)
+    with pytest.raises(ChangeUnknown, match="is unknown"):
+        add(served, "first")
+    assert served.is_away
+    assert names(served) == ({"first"} if arrives else set())
+
+
+def test_what_was_lost_before_its_commit_has_changed_nothing(served: Database) -> None:
+    with pytest.raises(DatabaseAway, match="Nothing was changed"), served.write() as session:  # noqa: PT012 - is lost inside
+        session.execute(select(1))
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        driver.close()
+        session.add(Process(id="first", host="h", lease_until=0))
 
 
 def test_connections_that_the_database_has_ended_are_not_used(served: Database) -> None:
