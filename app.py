@@ -65,6 +65,7 @@ from devmode.web.internal import Answers, Doors, Internal
 from devmode.web.limits import limits
 from devmode.web.patience import Patience
 from devmode.web.rendering import Fragments, job_regions, list_regions
+from devmode.web.templates import Templates
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "WTF_CSRF_TIME_LIMIT": None,
     }
     app.session_interface = Cookies()
+    app.jinja_loader = Templates(ROOT / "templates")
     db.init_app(app)
     csrf.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
