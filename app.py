@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from devmode import logs, metrics
 from devmode.cluster.boards import board_of
 from devmode.cluster.database import Database
-from devmode.cluster.leases import Lease
+from devmode.cluster.leases import Lease, NameTaken
 from devmode.cluster.notices import Notices
 from devmode.cluster.peers import Peers
 from devmode.cluster.postgresql import engine_options
@@ -276,6 +276,8 @@ class _Life:
                 self.registry.end_forgotten()
             except DatabaseAway:
                 gevent.sleep(AGAIN_S)
+            except NameTaken as error:
+                sys.exit(str(error))
             else:
                 return
 

@@ -34,6 +34,16 @@ def has_died(incarnation: str | None) -> bool:
     return False
 
 
+def is_of_another_machine(incarnation: str | None) -> bool:
+    """Tell whether a process runs under another kernel; False also of what doesn't say so."""
+    own = _kernel()
+    return bool(incarnation and own) and _boot_of(incarnation) != _boot_of(own)
+
+
+def _boot_of(incarnation: str | None) -> str:
+    return (incarnation or "").partition(" ")[0]
+
+
 @cache
 def _kernel() -> str | None:
     """A number counts in its namespace, and the number of that until the next boot."""

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from devmode.beat import is_due, to_beat_s
 from devmode.cluster.clock import now
 from devmode.cluster.database import Database, changed_rows
-from devmode.cluster.incarnations import has_died, own_incarnation
+from devmode.cluster.incarnations import has_died, is_of_another_machine, own_incarnation
 from devmode.cluster.models import Process
 from devmode.errors import DatabaseAway
 
@@ -53,6 +53,10 @@ _EVERYBODY = select(
 )
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class NameTaken(Exception):
+    """Another machine goes by the name of this one; its text is a sentence for who runs devmode."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,15 @@ class Lease:
         return shown + _clock() - when
 
     def take(self) -> None:
-        """Enter this process among the living, under a name that nobody had before."""
+        """Enter this process among the living, under an id that nobody had before.
+
+        Raises `NameTaken`: two machines that take each other's jobs for their own end them.
+        """
         self._enter()
+        if any(map(self._is_namesake, self.holders)):
+            self.give_back()
+            raise NameTaken(f"Another machine runs devmode under the name “{self._host}”, which is"
+                            " this one's, too: give each a DEVMODE_HOST of its own.")  # fmt: skip
         self._hold()
 
     def renew(self) -> bool:
@@ -205,6 +216,9 @@ class Lease:
             for row in everybody
             if row.left_s > 0
         )
+
+    def _is_namesake(self, holder: Holder) -> bool:
+        return holder.host == self._host and is_of_another_machine(holder.incarnation)
 
     def _see(self, holders: tuple[Holder, ...]) -> None:
         before, self.holders = self.holders, holders

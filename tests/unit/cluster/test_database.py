@@ -17,7 +17,7 @@ from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database, after_commit
 from devmode.cluster.incarnations import has_died, own_incarnation
-from devmode.cluster.leases import Lease, is_alive
+from devmode.cluster.leases import Lease, NameTaken, is_alive
 from devmode.cluster.models import Change, Process
 from devmode.cluster.notices import Notice, Notices
 from devmode.cluster.postgresql import engine_options
@@ -103,6 +103,14 @@ def taken_by(pid: int, database: Database, monkeypatch: pytest.MonkeyPatch) -> L
     with monkeypatch.context() as patches:
         patches.setattr(leases, "own_incarnation", lambda: f"{kernel} {pid}")
         return taken(database)
+
+
+def has_lease(database: Database, name: str, incarnation: str | None) -> None:
+    with database.write() as session:
+        soon = now() + leases.LEASE_S
+        session.execute(
+            insert(Process).values(id=name, host="h", lease_until=soon, incarnation=incarnation)
+        )
 
 
 def test_two_that_write_at_once_wait_for_each_other(
@@ -369,6 +377,24 @@ def test_who_looks_sees_who_has_a_lease_and_is_told_when_others_have(database: D
 @pytest.mark.parametrize("incarnation", [None, "", "another-kernel pid:[1] 99999999", "1"])
 def test_whether_a_process_of_another_machine_lives_is_not_judged(incarnation: str | None) -> None:
     assert not has_died(incarnation)
+
+
+def test_a_machine_that_goes_by_the_name_of_another_one_is_refused_until_that_has_gone(
+    database: Database,
+) -> None:
+    has_lease(database, "other", "another-boot pid:[1] 7")
+    with pytest.raises(NameTaken, match="“h”"):
+        taken(database)
+    assert names(database) == {"other"}
+    lapse(database)
+    assert taken(database).is_held
+
+
+def test_containers_of_one_machine_may_go_by_its_name(database: Database) -> None:
+    boot = str(own_incarnation()).partition(" ")[0]
+    has_lease(database, "beside", f"{boot} pid:[1] 7")
+    has_lease(database, "unknown", None)
+    assert taken(database).is_held
 
 
 def test_a_lease_that_is_given_back_is_gone(database: Database) -> None:
