@@ -73,6 +73,8 @@ class Keeper:
         self._more_wait = False
         """Whether to look for a request when the one before it is settled."""
         self._is_behind = False
+        self._seen = 0
+        """How many lines of the timeline it has written."""
         self._abandoned = False
         self._listening = links.listen(job, self._hear)
         self._greenlet = gevent.Greenlet(self._run)
@@ -191,6 +193,10 @@ class Keeper:
                 self._listening.link.say(command, number)
             case events.Watch(request_id):
                 gevent.spawn_later(events.REQUEST_S, self.tell, events.Expired(request_id))
+            case events.Record():
+                self._seen += 1
+                line = (self.job.id, self.term, self._seen, effect)
+                self._insist(lambda: self._store.record_seen(*line))
             case _:
                 self._insist(lambda: self._write(effect))
 
@@ -201,8 +207,6 @@ class Keeper:
                 text = error.sentence if error else sentence
                 self._store.requests.answer(request.id, code, text)
                 self._log.info("command settled", action=request.action, outcome=code or "done")
-            case events.Record():
-                self._store.record_seen(self.job.id, self.term, effect)
             case events.Orphan():
                 self._store.orphan(self.job.id, self.term)
             case events.Opened(turn):

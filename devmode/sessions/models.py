@@ -36,6 +36,9 @@ class DeveloperSession(Base):
     """False while the row is only reserved and the link has yet to come up."""
     turn: Mapped[int]
     """Rises with every pause and every resumption, so that a form can name the one it answers."""
+    seen: Mapped[int] = mapped_column(server_default="0")
+    """How many lines the keeper of this term has written into the timeline: one that it writes
+    again, as nothing was heard of its commit, is there once."""
     requested_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     """Who asks the owner for control."""
     unattended_since: Mapped[float | None]

@@ -360,7 +360,7 @@ class Store:
             if not mine and is_alive(session, facts.process_id):
                 return False
             seen = _kept_by(facts.job_id, facts.term, facts.process_id)
-            ours = {"process_id": self._lease.process_id, "term": facts.term + 1}
+            ours = {"process_id": self._lease.process_id, "term": facts.term + 1, "seen": 0}
             adopt = update(DeveloperSession).where(*seen).values(**ours)
             if changed_rows(session, adopt) != 1:
                 return False
@@ -386,10 +386,14 @@ class Store:
         except DatabaseAway:
             log.warning("not in the timeline", job=job_id, kind=kind, text=text, who=who)
 
-    def record_seen(self, job_id: int, term: int, seen: Record) -> None:
-        """Append what the keeper of `term` saw, unless another one keeps the session by now."""
+    def record_seen(self, job_id: int, term: int, number: int, seen: Record) -> None:
+        """Append, once, what the keeper of `term` saw as its `number`-th line, counted from 1.
+
+        Not if another one keeps the session by now.
+        """
+        mine = self._mine(job_id, term).where(DeveloperSession.seen < number)
         with self._database.write() as session:
-            if changed_rows(session, self._mine(job_id, term).values(turn=seen.turn)) == 1:
+            if changed_rows(session, mine.values(turn=seen.turn, seen=number)) == 1:
                 self._add_event(session, job_id, seen.kind, seen.text, seen.who)
 
     def _add_event(

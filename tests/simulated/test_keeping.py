@@ -1,5 +1,6 @@
 """A process that ends leaves every session to the others, also one that it was about to keep."""
 
+import itertools
 import json
 import os
 import sqlite3
@@ -299,6 +300,26 @@ def test_a_command_is_begun_though_the_database_went_away_before_it_told_that_it
     assert process.outcome(process.is_asked("resume")) == (None, "The test goes on.")
     assert gone
     assert [c["cmd"] for c in process.simulator.received].count("resume_test_execution") == 1
+
+
+def test_what_the_database_wrote_before_it_went_away_stands_in_the_timeline_once(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_away() -> None:
+        gone.append(True)
+        if len(gone) % 2:
+            raise DatabaseAway("away")
+
+    gone: list[bool] = []
+    process.pauses()
+    process.is_kept()
+    afterwards(monkeypatch, process.store, "record_seen", go_away)
+    for action in ("resume", "pause", "resume"):
+        process.outcome(process.is_asked(action))
+    told = [event.text for event in process.store.events_of(process.job.id)]
+    assert len(gone) >= 6, "each was written again"
+    assert [a for a, b in itertools.pairwise(told) if a == b] == []
+    assert told.count("The test goes on.") == 2
 
 
 @pytest.fixture
