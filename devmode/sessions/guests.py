@@ -121,8 +121,9 @@ class Guests:
             account = account_of(guest.server, guest.cookie)
             guest.named_at = time.monotonic()
         if account != guest.account or guest.visitor is None:
-            guest.account = account
             guest.visitor = self._enter(login_id, account, guest.server) if account else None
+            # Only now: if that fails, the next answer still has to differ from this.
+            guest.account = account
         guest.told_at = guest.asked_at = time.monotonic()
 
     def _enter(self, login_id: str, account: Account, server: Server) -> Visitor:

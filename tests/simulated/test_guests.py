@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import gevent
 import pytest
@@ -9,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from selectolax.lexbor import LexborHTMLParser
 
+from devmode.cluster.database import AWAY, Database
+from devmode.errors import DatabaseAway
 from devmode.openqa import server
 from devmode.sessions import guests
 from devmode.sessions.users import LONGEST_NAME, usable_name
@@ -55,6 +58,10 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     monkeypatch.setattr(guests, "time", Clock)
     monkeypatch.setattr(server, "time", Clock)
     return wait
+
+
+def out_of_reach(_database: Database) -> NoReturn:
+    raise DatabaseAway(AWAY)
 
 
 def show(client: FlaskClient, cookie: str) -> None:
@@ -140,6 +147,22 @@ def test_a_withdrawn_role_is_withdrawn_here(
     assert who(browser) == "Olivia · administrator"
     openqa.users[COOKIE] = ("olivia", "Olivia", "")
     later(guests.BELIEVED_S + 1)
+    assert who(browser) == "Olivia · viewer"
+
+
+def test_a_role_is_withdrawn_also_if_the_database_was_away_when_openqa_said_so(
+    browser: FlaskClient,
+    openqa: SimulatedOpenQA,
+    later: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openqa.users[COOKIE] = ("olivia", "Olivia", "administrator")
+    assert who(browser) == "Olivia · administrator"
+    openqa.users[COOKIE] = ("olivia", "Olivia", "")
+    later(guests.BELIEVED_S + 1)
+    with monkeypatch.context() as away:
+        away.setattr(Database, "read", out_of_reach)
+        assert status(browser) == 503
     assert who(browser) == "Olivia · viewer"
 
 
