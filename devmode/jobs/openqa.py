@@ -44,7 +44,6 @@ OPENQA = "openqa"
 """Topic: this openQA can be asked again, or no longer."""
 OPENQA_JOB = "openqa-job"
 """Topic: an openQA has told something new of this job, by its number here."""
-
 PASSED = "passed"
 """The result of a job none of whose modules failed."""
 
@@ -101,7 +100,8 @@ class Instance:
     turn: int = 0
     is_compared: bool = False
     """Whether it has answered since, so that what was written of it before has been compared."""
-    failures: int = 0
+    left_alone_s: float = 0.0
+    """How long it was to be left alone when it failed last; 0 once it has answered."""
     trouble: str | None = None
     is_mine: bool = False
     """Whether this process asks it, and knows what it has written of it."""
@@ -141,14 +141,14 @@ class Poller:
         try:
             self._ask(instance)
         except OpenqaAway as error:
-            instance.failures += 1
+            instance.left_alone_s = min(LONGEST_WAIT_S, 2 * max(INTERVAL_S, instance.left_alone_s))
             self._note(instance, error.sentence)
-            return min(LONGEST_WAIT_S, INTERVAL_S * 2.0**instance.failures)
+            return instance.left_alone_s
         except Exception:
             # What was written of it, nobody knows.
             instance.is_mine = False
             raise
-        instance.failures = 0
+        instance.left_alone_s = 0.0
         self._note(instance, None)
         return min(LONGEST_WAIT_S, max(INTERVAL_S, SHARE * (time.monotonic() - began)))
 

@@ -59,13 +59,16 @@ class Process:
 
     def asks(self) -> float:
         """Asks openQA what is due, and looks what that made of the jobs."""
-        # A machine that is busy takes longer over a test, or one look, than a lease lasts.
-        if not self.lease.renew():
-            self.lease.resume(lambda: None)
+        self.holds_its_lease()
         self.instance.api._server._left_alone_until = 0.0
         wait_s = self.poller.look(self.instance)
         self.looks()
         return wait_s
+
+    def holds_its_lease(self) -> None:
+        # A machine that is busy takes longer over a test, or one look, than a lease lasts.
+        if not self.lease.renew():
+            self.lease.resume(lambda: None)
 
     def looks(self) -> None:
         self.hear()
@@ -262,6 +265,22 @@ def test_jobs_stay_and_are_marked_while_openqa_is_away(
     assert job.address is not None
     assert job.openqa is not None
     assert openqa.url in str(job.openqa.trouble)
+    openqa.broken = None
+    process.asks()
+    assert process.job.openqa is not None
+    assert process.job.openqa.trouble is None
+
+
+def test_an_openqa_that_is_away_for_days_is_still_waited_for(
+    process: Process, openqa: SimulatedOpenQA
+) -> None:
+    openqa.runs(7, **HERE)
+    process.asks()
+    openqa.broken = always("503 Service Unavailable")
+    for _ in range(1100):
+        process.holds_its_lease()
+        wait_s = process.poller.look(process.instance)
+    assert wait_s == polling.LONGEST_WAIT_S
     openqa.broken = None
     process.asks()
     assert process.job.openqa is not None
