@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gevent
 
 from devmode.errors import OpenqaAway
-from devmode.openqa.infopanel import developer_on
+from devmode.openqa.pages import developer_on
 from devmode.openqa.server import Server
 
 GOOD_FOR_S = 15.0

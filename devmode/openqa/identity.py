@@ -11,7 +11,7 @@ from enum import Enum
 from http import HTTPStatus
 
 from devmode.errors import OpenqaAway
-from devmode.openqa.navigation import name_on
+from devmode.openqa.pages import name_on
 from devmode.openqa.server import Answer, Server
 
 COOKIE = "mojolicious"
