@@ -22,8 +22,8 @@ AT_ONCE: Final = 64 << 10
 """How much is read at once, in bytes."""
 MOST_BEHIND: Final = 512 << 10
 """Who is further behind the end than this goes on near the end."""
-END: Final = 64 << 10
-"""How much of the end of a text is there at once."""
+END: Final = AT_ONCE
+"""How much of the end of a text is read first, all of it at once."""
 _FINGERPRINT: Final = 64
 """As many of the last bytes read are read again, to notice that a file was written anew."""
 _FILES = {LOG: "autoinst-log.txt", SERIAL: SERIAL}

@@ -168,8 +168,8 @@ class Texts:
     def _look(self, job_id: int, name: str, sight: Sight) -> Glance:
         text = self._text(job_id, name, sight)
         try:
-            while text.poll():
-                pass
+            # Once: that reads all of the end, and some are written faster than they are read.
+            text.poll()
             return _end_of(text)
         finally:
             text.close()
