@@ -17,10 +17,11 @@ from gevent.event import Event
 from devmode.background import in_background
 from devmode.cluster.peers import Peers
 from devmode.commandserver.address import JobToken
-from devmode.errors import DatabaseAway, HostAway
+from devmode.errors import DevmodeError, HostAway, JobNotFound
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle
 from devmode.jobs.registry import Registry
+from devmode.jobs.sightings import ended_job
 from devmode.retries import rest
 
 AGAIN_S: Final = 0.5
@@ -120,7 +121,8 @@ class Elsewhere:
         while host in self._peers.hosts or self._registry.heard_from(host):
             try:
                 self._hear(host)
-            except (HostAway, DatabaseAway):
+            except DevmodeError:
+                # Whatever it was, a host that is followed no more would seem to be well.
                 for job in self._registry.heard_from(host):
                     self._registry.hear(replace(job, host_away=True))
             rest(AGAIN_S)
@@ -128,14 +130,21 @@ class Elsewhere:
         self._following.discard(host)
 
     def _hear(self, host: str) -> None:
-        known = {job.id for job in self._registry.heard_from(host)}
+        known = {job.id: job for job in self._registry.heard_from(host)}
         for jobs in self._parts(host, FollowJobs(), list[Job]):
             for job in jobs:
                 self._registry.hear(self._reached(job))
-            for job_id in known - {job.id for job in jobs}:
+            for job_id in known.keys() - {job.id for job in jobs}:
                 # It ended while its host could not be heard.
-                self._registry.hear(self._registry.recorded(job_id))
+                self._registry.hear(self._recorded(known[job_id]))
             known.clear()
+
+    def _recorded(self, job: Job) -> Job:
+        try:
+            return self._registry.recorded(job.id)
+        except JobNotFound:
+            # It is not even kept any more.
+            return ended_job(job, None, None, ())
 
     def _reached(self, job: Job) -> Job:
         """Return a job with the address of its command server as it is from here."""
