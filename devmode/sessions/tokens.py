@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ForeignKey, func, or_, select, update
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database
 from devmode.cluster.notices import Notices
+from devmode.errors import DatabaseAway
 from devmode.sessions.models import User
 from devmode.sessions.users import LOGIN, Role, Visitor, user_of
 
@@ -144,10 +146,10 @@ class Tokens:
         if noted is not None and time.monotonic() - noted < USE_NOTED_EVERY_S:
             return
         self._use_noted[token_id] = time.monotonic()
-        with self._database.write() as session:
-            session.execute(
-                update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now())
-            )
+        used = update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now())
+        # A database that can't be written, on a full disk say, can still be looked at.
+        with suppress(DatabaseAway), self._database.write() as session:
+            session.execute(used)
 
 
 def _token_id(secret: str) -> str:

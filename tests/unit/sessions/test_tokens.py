@@ -1,13 +1,15 @@
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import create_engine, select
 
 from devmode.cluster.boards import board_of
-from devmode.cluster.database import Base, Database
+from devmode.cluster.database import AWAY, Base, Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.models import Change, Process
 from devmode.cluster.notices import Notices
+from devmode.errors import DatabaseAway
 from devmode.sessions import tokens as tokens_module
 from devmode.sessions.models import User
 from devmode.sessions.tokens import ApiToken, TokenFacts, Tokens
@@ -112,6 +114,17 @@ def test_the_last_use_is_noted_once_a_minute(
     later = only(tokens).last_used_at
     assert later is not None
     assert later > first
+
+
+def test_a_token_is_good_for_looking_while_the_database_can_not_be_written(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_database: Database) -> NoReturn:
+        raise DatabaseAway(AWAY)
+
+    secret = tokens.create("olivia", Role.OPERATOR, None)
+    monkeypatch.setattr(Database, "write", full)
+    assert tokens.visitor(secret) is not None
 
 
 def test_a_stream_that_goes_on_is_a_use(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
