@@ -160,6 +160,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
+_NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -237,6 +240,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongSetting(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise WrongSetting(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -257,9 +262,6 @@ def _check_misspelling(name: str) -> None:
         raise WrongSetting(
             f"{PREFIX}{name.upper()} is no setting; is {PREFIX}{meant[0].upper()} meant?"
         )
-
-
-_NAMES = frozenset(field.name for field in msgspec.structs.fields(Settings))
 
 
 def _check_database(url: str) -> None:

@@ -107,6 +107,12 @@ def test_a_wrong_file_stops_the_start_and_says_where(tmp_path: Path, text: str, 
         load({}, tmp_path)
 
 
+def test_a_file_that_can_not_be_read_stops_the_start_and_says_where(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(WrongSetting, match=r"config\.toml can't be read: Is a directory\."):
+        load({}, tmp_path)
+
+
 def test_the_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     first, second = load({}, tmp_path / "new"), load({}, tmp_path / "new")
     assert len(first.secret_key) >= 32
