@@ -167,7 +167,7 @@ def _worker(number: int) -> Worker:
 
 def _job(number: int) -> JobFacts:
     modules = tuple(ModuleFacts(f"module_{n}", "bench", "none") for n in range(MODULES))
-    return JobFacts(number, f"{number:08}-bench", "A group", True, 1.5, 7200, modules, None)
+    return JobFacts(number, f"{number:08}-bench", "A group", True, 1.5, 7200, modules)
 
 
 @contextmanager

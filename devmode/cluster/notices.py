@@ -6,7 +6,6 @@ that they all share. A notice may be heard twice and says nothing but where to l
 reads the truth.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from devmode.cluster.leases import Lease
 from devmode.errors import DatabaseAway
 
 AGAIN_S = 0.5
-
-log = logging.getLogger(__name__)
 
 Listener = Callable[[str], None]
 

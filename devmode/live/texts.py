@@ -8,7 +8,6 @@ from typing import Final
 
 import gevent
 import msgspec
-import structlog
 
 from devmode.background import in_background
 from devmode.commandserver.address import JobToken
@@ -39,8 +38,6 @@ PROBLEM_S: Final = 1.0
 MOST_FOUND: Final = 500
 SEARCH_S: Final = 10.0
 """How many lines are found at most, and how long a search may take."""
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)

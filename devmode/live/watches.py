@@ -3,7 +3,6 @@
 Where it has not, or has no watch left, whoever waits has to look again and again.
 """
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from inotify_simple import INotify, flags
 from devmode.jobs.screenshots import LATEST, screenshot_folder
 
 _MASK = flags.CREATE | flags.MOVED_TO | flags.ONLYDIR
-
-log = logging.getLogger(__name__)
 
 Wake = Callable[[], None]
 

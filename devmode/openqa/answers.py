@@ -69,8 +69,6 @@ class JobFacts:
     """Seconds since 1970; setting up assets is part of it."""
     time_limit_s: int
     modules: tuple[ModuleFacts, ...]
-    clone_id: int | None
-    """The job that a restart made of it."""
 
 
 def lists(answer: Any, key: str) -> bool:
@@ -154,7 +152,6 @@ def _job(entry: dict[str, Any]) -> JobFacts | None:
         started_at=_moment(entry.get("t_started")),
         time_limit_s=_number(settings.get("MAX_JOB_TIME")) or DEFAULT_TIME_LIMIT_S,
         modules=tuple(told),
-        clone_id=_number(entry.get("clone_id")),
     )
 
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
-import structlog
 from flask import Blueprint, Response, abort, g, request
 from msgspec import Struct
 from werkzeug.wrappers import Response as AnyResponse
@@ -55,8 +54,6 @@ UNKNOWN_MS = 2000
 
 REFLEX_S = 2.0
 """So long after a page has quit, what it heard before may have it ask for control (running.js)."""
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 class UploadProgress(Struct, omit_defaults=True):
