@@ -13,9 +13,9 @@ upload, and of two at once the timer of one outlives the job, and ends the worke
 import logging
 from http import HTTPStatus
 
-import gevent
 import msgspec
 
+from devmode.background import in_background
 from devmode.errors import OpenqaAway
 from devmode.jobs.job import Job
 from devmode.openqa.server import Server
@@ -33,7 +33,9 @@ class WorkerNotice:
     def session_started(self, job: Job) -> None:
         """Let the worker know, in the background: a session does not wait for it, nor needs it."""
         if self._server and job.worker_id is not None and job.openqa_id is not None:
-            gevent.spawn(self._tell, self._server, job.worker_id, job.openqa_id)
+            untold = "a worker does not know of the developer of its job"
+            of_job = self._server, job.worker_id, job.openqa_id
+            in_background(untold, self._tell, *of_job, job=job.id)
 
     @staticmethod
     def _tell(server: Server, worker_id: int, openqa_id: int) -> None:

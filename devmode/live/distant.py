@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import gevent
 from gevent.event import Event
 
+from devmode.background import in_background
 from devmode.errors import DevmodeError, HostAway
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job
@@ -45,7 +45,8 @@ class DistantText(Text):
         self._said: deque[Grown | str] = deque()
         self._has_room = Event()
         self._has_room.set()
-        self._following = gevent.spawn(self._follow)
+        failed = "a text is no longer followed"
+        self._following = in_background(failed, self._follow, job=job.id, text=name)
 
     def poll(self) -> bool:
         """Take what was said meanwhile; there is never more at once."""

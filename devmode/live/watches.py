@@ -6,10 +6,10 @@ Where it has not, or has no watch left, whoever waits has to look again and agai
 from collections.abc import Callable
 from pathlib import Path
 
-import gevent
 from gevent.socket import wait_read
 from inotify_simple import INotify, flags
 
+from devmode.background import in_background
 from devmode.jobs.screenshots import LATEST, screenshot_folder
 
 _MASK = flags.CREATE | flags.MOVED_TO | flags.ONLYDIR
@@ -53,7 +53,7 @@ class Watches:
 
     def _start(self) -> INotify:
         self._inotify = INotify(nonblocking=True)
-        gevent.spawn(self._listen, self._inotify)
+        in_background("new pictures are no longer heard of", self._listen, self._inotify)
         return self._inotify
 
     def _listen(self, inotify: INotify) -> None:

@@ -6,8 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import gevent
-
+from devmode.background import in_background
 from devmode.errors import OpenqaAway
 from devmode.openqa.pages import developer_on
 from devmode.openqa.server import Server
@@ -52,7 +51,8 @@ class Developers:
             self._known.popitem(last=False)
         if time.monotonic() - known.asked_at > GOOD_FOR_S:
             known.asked_at = time.monotonic()
-            gevent.spawn(self._ask, server, number, known, tell)
+            failed = "it was not heard who controls a job in openQA"
+            in_background(failed, self._ask, server, number, known, tell)
 
     @staticmethod
     def _ask(server: Server, number: int, known: _Known, tell: Callable[[], None]) -> None:

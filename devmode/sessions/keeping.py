@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import gevent
 import structlog
 from gevent.event import Event
 
 from devmode import metrics
+from devmode.background import in_background
 from devmode.beat import to_beat_s
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
@@ -33,6 +33,7 @@ QUIET_S = 5.0
 """How often it is made sure that there is still no session: the first one is told."""
 RETIREMENT_S = 3.0
 """How long a keeper may take to finish what it has begun when the process ends."""
+FAILED = "it was not settled whether a link may speak"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -237,11 +238,11 @@ class Keeping:
     def _link_opened(self, job_id: int, link: Link) -> None:
         link.hush()
         self._unsettled.add(link)
-        gevent.spawn(self._settle_opened, job_id, link)
+        in_background(FAILED, self._settle_opened, job_id, link, job=job_id)
 
     def _link_joined(self, job_id: int, link: Link) -> None:
         if link not in self._unsettled:
-            gevent.spawn(self._ask_keeper, job_id, link)
+            in_background(FAILED, self._ask_keeper, job_id, link, job=job_id)
 
     def _settle_opened(self, job_id: int, link: Link) -> None:
         try:
@@ -261,9 +262,10 @@ class Keeping:
     def _session_changed(self, subject: str) -> None:
         if self._rounds_s == QUIET_S:
             self._due.set()
-        link = self._links.of(int(subject))
+        job_id = int(subject)
+        link = self._links.of(job_id)
         if link is not None:
-            gevent.spawn(self._settle_voice, int(subject), link)
+            in_background(FAILED, self._settle_voice, job_id, link, job=job_id)
 
     def _settle_voice(self, job_id: int, link: Link) -> None:
         """Let a link speak unless another process keeps the session of its job."""
