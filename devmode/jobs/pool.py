@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from devmode.commandserver.address import JobToken
 from devmode.commandserver.perl import is_true
-from devmode.digits import number_of
+from devmode.digits import integer_of
 from devmode.jobs.files import (
     Version,
     contents,
@@ -167,8 +167,8 @@ def _read_settings(directory: Path, pool: int) -> _Settings | None:
         name=str(settings.get("NAME") or directory.name).replace("\0", "")[:255],
         port=_port(settings.get("QEMUPORT"), DEFAULT_QEMUPORT) + 1,
         vnc=5900 + _port(settings.get("VNC"), DEFAULT_VNC),
-        openqa_id=_integer(job.get("id")),
-        worker_id=_integer(settings.get("WORKER_ID")),
+        openqa_id=integer_of(job.get("id")),
+        worker_id=integer_of(settings.get("WORKER_ID")),
         no_video=is_true(settings.get("NOVIDEO")),
         time_limit_s=_time_limit(settings, job),
     )
@@ -265,7 +265,7 @@ def _read_module(folder: int, name: str, category: str, version: str) -> Module:
     result = told.get("result")
     if not isinstance(result, str) or len(result) >= 32:
         result = ""
-    return Module(name, category, result, _integer(told.get("execution_time")), version)
+    return Module(name, category, result, integer_of(told.get("execution_time")), version)
 
 
 def _module_name(value: Any) -> str | None:
@@ -294,7 +294,7 @@ def _failure(pool: int) -> str | None:
 
 def _pid(pool: int, name: str) -> int | None:
     text = contents(pool, name, 64)
-    pid = _integer((text or b"").decode("ascii", "replace").strip())
+    pid = integer_of((text or b"").decode("ascii", "replace").strip())
     return pid if pid is not None and pid > 1 else None
 
 
@@ -304,7 +304,7 @@ def _time_limit(settings: dict[str, Any], job: dict[str, Any]) -> int | None:
     Whoever sets it for a job without a worker wants to be reminded all the same.
     """
     for named in (settings, job.get("settings")):
-        limit = _integer(named.get("MAX_JOB_TIME")) if isinstance(named, dict) else None
+        limit = integer_of(named.get("MAX_JOB_TIME")) if isinstance(named, dict) else None
         if limit:
             return limit
     return DEFAULT_TIME_LIMIT_S if "id" in job else None
@@ -322,15 +322,9 @@ def _written_at(pool: int, name: str) -> float:
 
 
 def _port(value: Any, default: int) -> int:
-    number = _integer(value)
+    number = integer_of(value)
     return number if number is not None and 0 <= number < 60000 else default
 
 
 def _reason(value: Any) -> str | None:
     return value if isinstance(value, str) and value not in ("", "0") else None
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    return number_of(str(value))

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session, aliased
 
 from devmode.cluster.database import Database, changed_rows
 from devmode.cluster.notices import Notices
+from devmode.digits import LARGEST
 from devmode.errors import JobNotFound
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.models import JobRow
 from devmode.jobs.openqa import await_turn, hash_of
 from devmode.jobs.pool import PoolReading
 
-LARGEST_ID: Final = 2**31 - 1
 RECENT_S: Final = 24 * 3600.0
 """How long ended jobs stay in the list."""
 JOB: Final = "job"
@@ -58,7 +58,7 @@ class JobRows:
 
     def find(self, job_id: int) -> Job | None:
         """Return a job as its row has it, None if there is none."""
-        if job_id > LARGEST_ID:
+        if job_id > LARGEST:
             return None
         with self._database.read() as connection:
             row = connection.execute(_JOB, {"job_id": job_id}).one_or_none()
@@ -80,7 +80,7 @@ class JobRows:
         if url is not None:
             query = query.where(or_(JobRow.openqa_url.is_(None), JobRow.openqa_url == url))
         with self._database.read() as connection:
-            job_id = connection.scalar(query.limit(1)) if openqa_id <= LARGEST_ID else None
+            job_id = connection.scalar(query.limit(1)) if openqa_id <= LARGEST else None
         if job_id is None:
             raise JobNotFound(f"devmode has seen no job {openqa_id} of an openQA.")
         return job_id

@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from devmode.commandserver.address import JobToken
-from devmode.digits import number_of
+from devmode.digits import integer_of
 
 MOST_MODULES = 5000
 LONGEST = 255
 DEFAULT_TIME_LIMIT_S = 7200
 """What an openQA worker takes when MAX_JOB_TIME is not set (Constants.pm)."""
-LARGEST_NUMBER = 2**31 - 1
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 
 
@@ -190,7 +189,5 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    number = number_of(str(value))
-    return number if number is not None and 0 < number <= LARGEST_NUMBER else None
+    # 0 is the number of nothing.
+    return integer_of(value) or None

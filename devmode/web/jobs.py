@@ -4,7 +4,7 @@ import time
 
 from flask import Blueprint, render_template, request
 
-from devmode.jobs.rows import LARGEST_ID
+from devmode.digits import LARGEST
 from devmode.live.dashboard import Filter, Page
 from devmode.web import devmode
 from devmode.web.security import visitor
@@ -34,7 +34,7 @@ def ended() -> str:
     before = request.args.get("before", type=int)
     # No database takes a NUL.
     text = request.args.get("text", "")[:200].replace("\0", "")
-    page = Page(before and min(max(before, 0), LARGEST_ID), text)
+    page = Page(before and min(max(before, 0), LARGEST), text)
     lines, older = devmode().feed.dashboard.ended(page)
     days = devmode().settings.kept_days
     return render_template("jobs/ended.html", lines=lines, page=page, older=older, days=days)

@@ -7,6 +7,7 @@ from flask import Flask, g, request, session
 from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge
 from werkzeug.wrappers import Response
 
+from devmode.digits import LARGEST
 from devmode.errors import (
     DevmodeError,
     ForeignHost,
@@ -14,7 +15,7 @@ from devmode.errors import (
     NotPermitted,
     NotSignedIn,
 )
-from devmode.jobs.rows import LARGEST_ID, no_such_job
+from devmode.jobs.rows import no_such_job
 from devmode.sessions.users import Visitor
 from devmode.web import devmode, guests, proxied
 from devmode.web.patience import TROUBLE
@@ -137,7 +138,7 @@ def _know_visitor() -> None:
 def _check_job() -> None:
     """No database takes a larger number, whichever route would ask one about it."""
     job_id = (request.view_args or {}).get("job_id", 0)
-    if job_id > LARGEST_ID:
+    if job_id > LARGEST:
         raise no_such_job(job_id)
 
 

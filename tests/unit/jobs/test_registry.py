@@ -274,6 +274,14 @@ def test_a_job_that_could_not_be_written_down_is_seen_again(
     only(jobs.running())
 
 
+def test_a_job_that_names_a_number_no_database_keeps_is_seen_all_the_same(
+    database: Database, pool: Path, isotovideo: Run
+) -> None:
+    (pool / "job.json").write_text(json.dumps({"id": 10**12}))
+    isotovideo()
+    assert only(registry(database, pool).running()).openqa_id is None
+
+
 def _away(_database: Database) -> None:
     raise DatabaseAway("It is away.")
 
