@@ -7,6 +7,9 @@ from typing import Final
 
 from devmode.sessions.store import EventFacts
 
+LAST_S: Final = 253_402_300_799.0
+"""The last second of the year 9999, the last that `datetime` knows."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -71,5 +74,8 @@ def declined_in(events: Iterable[EventFacts]) -> str:
 
 
 def moment(seconds: float) -> datetime:
-    """Turn seconds since 1970 into a time that templates can format."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Turn seconds since 1970 into a time that templates can format.
+
+    Whoever owns a file gives it any time: one beyond the calendar is shown as its nearest.
+    """
+    return datetime.fromtimestamp(min(max(seconds, 0.0), LAST_S), UTC)

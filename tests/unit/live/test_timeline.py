@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 
 from devmode import schemas
-from devmode.live.timeline import GROUPS, declined_in, group_of
+from devmode.live.timeline import GROUPS, declined_in, group_of, moment
 from devmode.sessions.store import EventFacts
 
 
@@ -40,3 +40,8 @@ def test_a_declined_request_is_told_until_people_do_something_else() -> None:
 
 def event(kind: str, text: str) -> EventFacts:
     return EventFacts(1, 1.0, "olivia", kind, text)
+
+
+@pytest.mark.parametrize(("seconds", "year"), [(-1e14, 1970), (0, 1970), (1e9, 2001), (1e14, 9999)])
+def test_a_time_beyond_the_calendar_can_be_shown(seconds: float, year: int) -> None:
+    assert moment(seconds).year == year
