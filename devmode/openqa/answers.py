@@ -127,12 +127,17 @@ def _command_server(host: Any, properties: dict[str, Any], token: JobToken | Non
         raise ValueError("openQA does not tell the job token, without which nobody can talk to it.")
     if not isinstance(host, str) or not _HOST.fullmatch(host):
         raise ValueError("The worker's host name, WORKER_HOSTNAME, is none.")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # Python's own words quote the URL, in which the token is.
+        raise ValueError("The URL of the command server can't be understood.") from None
     if parts.path.strip("/") != token.reveal():
         raise ValueError("What the worker tells is still the command server of its last job.")
-    if not parts.port:
+    if not port:
         raise ValueError("The URL of the command server names no port.")
-    return CommandServer(host, parts.port, token)
+    return CommandServer(host, port, token)
 
 
 def _job(entry: dict[str, Any]) -> JobFacts | None:
