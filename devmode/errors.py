@@ -140,6 +140,11 @@ class InvalidCommand(DevmodeError):
 
     code = "invalid_command"
 
+    def __init__(self, sentence: str, field: str = "") -> None:
+        """Keep also which field of a form the sentence is about, where it is about one."""
+        super().__init__(sentence)
+        self.field = field
+
 
 class NeedleNotSaved(DevmodeError):
     """The needles folder took no new files, a full disk say; nothing was left in it."""

@@ -27,6 +27,8 @@ function draw(focused = drawing.contains(document.activeElement)) {
     const [x, y, width, height] = boxOf(area);
     const type = field(area, "type").value;
     area.querySelector("legend").textContent = `Area ${index + 1}`;
+    area.querySelector(".refusal").id = `mark-area-${index + 1}`;
+    area.setAttribute("aria-describedby", `mark-area-${index + 1}`);
     area.classList.toggle("chosen", area === chosen);
     const rectangle = shape("rect", {
       x, y, width, height, class: `${type}${area === chosen ? " chosen" : ""}`,
@@ -177,8 +179,27 @@ let saved = form.querySelector(".error") ? "" : content();
 
 addEventListener("beforeunload", (event) => content() !== saved && event.preventDefault());
 
+/** What was wrong is being mended, or is about to be judged anew. */
+function forgetRefusals() {
+  for (const mark of form.querySelectorAll(".refusal")) mark.textContent = "";
+  for (const refused of form.querySelectorAll("[aria-invalid]")) refused.removeAttribute("aria-invalid");
+}
+
+/** The answer said beside a field what is wrong with it: the keyboard goes there. */
+function showRefusal() {
+  const mark = form.querySelector(".refusal:not(:empty)");
+  const about = mark && form.querySelector(`[aria-describedby=${mark.id}]`);
+  const refused = about?.matches("fieldset") ? about.querySelector("input") : about;
+  if (refused?.matches("input")) refused.setAttribute("aria-invalid", "true");
+  refused?.focus();
+}
+
+form.addEventListener("input", forgetRefusals);
+document.addEventListener("htmx:after:swap", showRefusal);
+
 // What the server would do to the form is done here at once.
 form.addEventListener("submit", (event) => {
+  forgetRefusals();
   const asked = event.submitter?.value ?? "";
   if (asked === "add") add([WIDTH / 4, HEIGHT / 4, WIDTH / 2, HEIGHT / 2].map(Math.floor));
   else if (asked.startsWith("remove-")) removeBy(event.submitter);

@@ -100,7 +100,7 @@ def write_needle(folder: int, needle: Needle, picture: bytes) -> None:
                 raise
     except FileExistsError:
         raise InvalidCommand(
-            f"There is a needle {needle.name} already. Choose another name."
+            f"There is a needle {needle.name} already. Choose another name.", "name"
         ) from None
     except OSError as error:
         raise NeedleNotSaved(f"The needle could not be saved: {error.strerror}.") from error

@@ -80,38 +80,46 @@ def check(needle: Needle, width: int, height: int) -> None:
     if len(needle.name) > LONGEST_NEEDLE_NAME or not re.fullmatch(NEEDLE_NAME, needle.name):
         raise InvalidCommand(
             f"A name has up to {LONGEST_NEEDLE_NAME} letters from A to Z, digits, and the"
-            " characters . _ -, and does not begin with a dot."
+            " characters . _ -, and does not begin with a dot.",
+            "name",
         )
     _check_tags(needle.tags)
     if len(needle.areas) > MOST_AREAS:
-        raise InvalidCommand(f"A needle has at most {MOST_AREAS} areas.")
+        raise InvalidCommand(f"A needle has at most {MOST_AREAS} areas.", "areas")
     for number, area in enumerate(needle.areas, 1):
-        _check_area(f"Area {number}", area, width, height)
+        _check_area(number, area, width, height)
     if all(area.type != "match" for area in needle.areas):
         # tinycv.pm takes what no area contradicts for a match.
         raise InvalidCommand(
-            "A needle needs an area of the type match: without one it would match every screen."
+            "A needle needs an area of the type match: without one it would match every screen.",
+            "areas",
         )
 
 
 def _check_tags(tags: tuple[str, ...]) -> None:
     if not 0 < len(tags) <= MOST_TAGS:
-        raise InvalidCommand(f"A needle has one to {MOST_TAGS} tags: tests look for them.")
+        raise InvalidCommand(f"A needle has one to {MOST_TAGS} tags: tests look for them.", "tags")
     for tag in tags:
         # os-autoinst takes a space for the end of a tag.
         if not 0 < len(tag) <= LONGEST_TAG or not tag.isprintable() or " " in tag:
             raise InvalidCommand(
-                f"A tag has one to {LONGEST_TAG} characters that can be seen, and no space."
+                f"A tag has one to {LONGEST_TAG} characters that can be seen, and no space.",
+                "tags",
             )
 
 
-def _check_area(which: str, area: NeedleArea, width: int, height: int) -> None:
+def _check_area(number: int, area: NeedleArea, width: int, height: int) -> None:
+    which = f"Area {number}"
     if area.type not in TYPES:
-        raise InvalidCommand(f"{which}: its type is one of {', '.join(TYPES)}.")
+        raise _unusable(number, f"{which}: its type is one of {', '.join(TYPES)}.")
     if area.width < 1 or area.height < 1:
-        raise InvalidCommand(f"{which}: its width and height are at least 1.")
+        raise _unusable(number, f"{which}: its width and height are at least 1.")
     inside = area.xpos >= 0 and area.ypos >= 0
     if not inside or area.xpos + area.width > width or area.ypos + area.height > height:
-        raise InvalidCommand(f"{which} leaves the picture, which is {width} × {height} pixels.")
+        raise _unusable(number, f"{which} leaves the picture, which is {width} × {height} pixels.")
     if not 1 <= area.match <= 100:
-        raise InvalidCommand(f"{which}: its match is 1 to 100 percent.")
+        raise _unusable(number, f"{which}: its match is 1 to 100 percent.")
+
+
+def _unusable(number: int, sentence: str) -> InvalidCommand:
+    return InvalidCommand(sentence, f"area-{number}")

@@ -20,6 +20,15 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why the form was not taken."""
+
+    sentence: str
+    field: str
+    """What it is about: `name`, `tags`, `areas`, `area-` and a number, or nothing of these."""
+
+
+@dataclass(frozen=True)
 class NeedleForm:
     """The fields as text, so that nothing that was typed is lost."""
 
@@ -77,5 +86,5 @@ def _area(number: int, row: Row) -> NeedleArea:
 def _whole_number(number: int, text: str) -> int:
     value = number_of(text.strip())
     if value is None:
-        raise InvalidCommand(f"Area {number}: “{text[:20]}” is no number.")
+        raise InvalidCommand(f"Area {number}: “{text[:20]}” is not a number.", f"area-{number}")
     return value

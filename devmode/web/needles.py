@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from devmode.errors import DevmodeError, StateChanged
+from devmode.errors import DevmodeError, InvalidCommand, StateChanged
 from devmode.jobs.needles import TYPES, Needle, check
 from devmode.live.drafts import Draft, Source
 from devmode.live.view import LiveView
 from devmode.web import devmode
 from devmode.web.errors import status_of
-from devmode.web.needleform import NeedleForm, drafted, filled_in
+from devmode.web.needleform import NeedleForm, Refusal, drafted, filled_in
 from devmode.web.rendering import is_htmx, messages_answer
 from devmode.web.security import visitor
 
@@ -53,10 +53,7 @@ def make(job_id: int) -> Response:
     try:
         return _pack(view, draft, form) if what == "download" else _save(view, draft, form)
     except DevmodeError as error:
-        status = status_of(error)
-        if is_htmx():
-            return messages_answer([("error", error.sentence)], status)
-        return _page(view, draft, form, error.sentence, status)
+        return _refuse(view, draft, form, error)
 
 
 def _source() -> Source:
@@ -78,20 +75,36 @@ def _present(view: LiveView) -> Source:
     return devmode().drafts.present(view)
 
 
+def _refuse(view: LiveView, draft: Draft, form: NeedleForm, error: DevmodeError) -> Response:
+    """Say what is wrong in a message, and once more beside the field that it is about."""
+    status = status_of(error)
+    field = error.field if isinstance(error, InvalidCommand) else ""
+    if is_htmx():
+        marks = {field: error.sentence} if field else {}
+        return messages_answer([("error", error.sentence)], status, marks=marks)
+    return _page(view, draft, form, Refusal(error.sentence, field), status)
+
+
 def _save(view: LiveView, draft: Draft, form: NeedleForm) -> Response:
-    needles, source = devmode().needles, draft.source
-    saved = needles.save(view.job.id, visitor(), form.needle(), source.screenshot)
+    needle, screenshot = _usable(form, draft), draft.source.screenshot
+    saved = devmode().needles.save(view.job.id, visitor(), needle, screenshot)
     flash(f"{saved} {view.needle_use}", "done")
     page = url_for("jobs.show", job_id=view.job.id)
     return Response(headers={"HX-Redirect": page}) if is_htmx() else redirect(page, 303)
 
 
 def _pack(view: LiveView, draft: Draft, form: NeedleForm) -> Response:
-    needle = form.needle()
-    check(needle, draft.width, draft.height)
+    needle = _usable(form, draft)
     picture = devmode().recorded.content(view.job.id, draft.source.screenshot)
     headers = {"Content-Disposition": f'attachment; filename="{needle.name}.zip"'}
     return Response(_packed(needle, picture), mimetype="application/zip", headers=headers)
+
+
+def _usable(form: NeedleForm, draft: Draft) -> Needle:
+    """Return the needle that is meant, checked here: a host elsewhere would name no field."""
+    needle = form.needle()
+    check(needle, draft.width, draft.height)
+    return needle
 
 
 def _packed(needle: Needle, picture: bytes) -> bytes:
@@ -103,7 +116,11 @@ def _packed(needle: Needle, picture: bytes) -> bytes:
 
 
 def _page(
-    view: LiveView, draft: Draft, form: NeedleForm, problem: str = "", status: int = 200
+    view: LiveView,
+    draft: Draft,
+    form: NeedleForm,
+    refusal: Refusal | None = None,
+    status: int = 200,
 ) -> Response:
     page = render_template(
         "jobs/needle.html",
@@ -112,7 +129,7 @@ def _page(
         form=form,
         types=TYPES,
         audience=devmode().feed.audience_of(visitor(), view.job.id),
-        problem=problem,
+        refusal=refusal,
         obstacle=devmode().needles.obstacle(view.job.id, visitor()),
         now=NOW,
     )

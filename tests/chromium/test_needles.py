@@ -1,6 +1,7 @@
 """A needle is drawn in a real browser, with the mouse, a finger, keys, and without JavaScript."""
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -225,6 +226,31 @@ def test_what_was_drawn_is_there_again_when_an_expired_form_is_loaded_anew(
     page.reload()
     expect(page.locator("#flash")).to_contain_text("What was not saved is here again.")
     assert areas_of(page) == drawn
+
+
+def test_a_field_says_why_its_needle_was_refused_until_it_is_mended(
+    person: Person, job: StartJob
+) -> None:
+    page = person("olivia", at=job("boot/missing_needle", **MISMATCH))
+    to_the_drawing(page)
+    name = page.locator("#name")
+    name.fill("no spaces")
+    page.click(".buttons [value=save]")
+    expect(name).to_have_accessible_description(re.compile("^A name has up to 100 letters"))
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_be_focused()
+    name.fill("now-without")
+    expect(name).to_have_accessible_description("")
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    page.click("[value=add]")
+    page.fill("[name=xpos]", "700")
+    page.click(".buttons [value=save]")
+    area = page.get_by_role("group", name="Area 1")
+    expect(area).to_have_accessible_description(re.compile("^Area 1 leaves the picture"))
+    expect(page.locator("[name=xpos]")).to_be_focused()
+    page.fill("[name=xpos]", "0")
+    page.click(".buttons [value=save]")
+    expect(page.locator("#flash")).to_contain_text("Needle now-without saved.")
 
 
 def test_a_needle_is_downloaded_and_the_page_stays(person: Person, job: StartJob) -> None:

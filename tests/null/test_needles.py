@@ -64,6 +64,12 @@ def problem_of(page: str) -> str:
     return problem.text(strip=True)
 
 
+def refusals_of(page: str) -> dict[str, str]:
+    """What is said beside fields, by the ids that they are described by."""
+    marks = LexborHTMLParser(page).css(".refusal")
+    return {mark.attributes["id"] or "": told for mark in marks if (told := mark.text(strip=True))}
+
+
 def test_what_was_typed_stays_in_the_form_when_it_makes_no_sense(
     job: Watched, owner: Person, victor: Person
 ) -> None:
@@ -73,14 +79,21 @@ def test_what_was_typed_stays_in_the_form_when_it_makes_no_sense(
     assert refused.status_code == 422
     assert fields_of(refused.text) == {key: typed[key] for key in typed if key != "type"}
     assert problem_of(refused.text).startswith("A name has up to 100")
-    for wrong, told in (
-        ({"name": "x"}, "Area 1 leaves the picture, which is 720 × 400 pixels."),
-        ({"name": "grub-menu", "xpos": "40"}, "There is a needle grub-menu already."),
-        ({"name": "x", "xpos": "4.5"}, "Area 1: “4.5” is no number."),
-        ({"name": "x", "xpos": "40", "type": "ocr"}, "A needle needs an area of the type match"),
+    fine = {"name": "x", "xpos": "40"}
+    for wrong, told, field in (
+        ({"name": ".x"}, "A name has up to 100 letters", "name"),
+        ({"tags": ""}, "A needle has one to 50 tags", "tags"),
+        ({"xpos": "100"}, "Area 1 leaves the picture, which is 720 × 400 pixels.", "area-1"),
+        ({"name": "grub-menu"}, "There is a needle grub-menu already.", "name"),
+        ({"xpos": "4.5"}, "Area 1: “4.5” is not a number.", "area-1"),
+        ({"type": "ocr"}, "A needle needs an area of the type match", "areas"),
     ):
-        answer = owner.post(address, htmx=False, **typed | wrong)
-        assert problem_of(answer.text).startswith(told)
+        answer = owner.post(address, htmx=False, **typed | fine | wrong)
+        problem = problem_of(answer.text)
+        assert problem.startswith(told)
+        assert refusals_of(answer.text) == {f"mark-{field}": problem}
+        assert answer.text.count(f'aria-describedby="mark-{field}"') == 1
+        assert answer.text.count("aria-invalid") == (field in ("name", "tags"))
     added = owner.post(address, htmx=False, **typed, do="add")
     assert len(rows_of(added.text)) == 2
     assert rows_of(owner.post(address, htmx=False, **typed, do="remove-1").text) == []
@@ -88,6 +101,7 @@ def test_what_was_typed_stays_in_the_form_when_it_makes_no_sense(
     others = victor.post(address, htmx=False, **LOGO, name="x", tags="x")
     assert others.status_code == 403
     assert problem_of(others.text).startswith("You are signed in as viewer")
+    assert refusals_of(others.text) == {}
     assert sorted(path.name for path in (job.real.pool / "needles").glob("*x*")) == []
 
 
