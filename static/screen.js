@@ -1,5 +1,7 @@
 // Shows the pictures of the SUT's screen that the stream brings, one behind the other.
 
+import { cover, uncover } from "./cover.js";
+
 const frame = document.getElementById("picture-frame");
 const age = document.getElementById("picture-age");
 let newest = null;
@@ -29,14 +31,27 @@ document.addEventListener("devmode:picture", ({ detail }) => {
 });
 document.addEventListener("visibilitychange", show);
 
-/** One click for full size; another one, or Escape, leads back. Without this it is a link. */
-function toggle(event) {
-  event.preventDefault();
-  const screen = frame.closest(".screen");
-  frame.setAttribute("aria-expanded", screen.classList.toggle("full"));
+function showFull(full) {
+  frame.closest(".screen").classList.toggle("full", full);
+  frame.setAttribute("aria-expanded", full);
 }
 
-frame?.addEventListener("click", toggle);
+function expand() {
+  showFull(true);
+  cover(() => showFull(false));
+}
+
+function collapse() {
+  showFull(false);
+  uncover();
+}
+
+/** One click for full size; another one, Escape or Back leads back. Without this it is a link. */
+frame?.addEventListener("click", (event) => {
+  event.preventDefault();
+  if (frame.closest(".full")) collapse();
+  else expand();
+});
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && frame?.closest(".full")) toggle(event);
+  if (event.key === "Escape" && frame?.closest(".full")) collapse();
 });

@@ -1,5 +1,7 @@
-// Shows the screenshot of a step in full size, with its areas, over the page. Another click, or
-// Escape, leads back. Without this it is a link to the picture.
+// Shows the screenshot of a step in full size, with its areas, over the page. Another click, Escape
+// or the browser's Back leads back. Without this it is a link to the picture.
+
+import { cover, uncover } from "./cover.js";
 
 const view = document.getElementById("shot-view");
 
@@ -8,6 +10,7 @@ function show(shot) {
   view.querySelector("a").href = shot.href;
   view.querySelector(".shot").replaceChildren(...shot.cloneNode(true).children);
   view.showModal();
+  cover(() => view.close());
 }
 
 document.addEventListener("click", (event) => {
@@ -19,3 +22,4 @@ document.addEventListener("click", (event) => {
 });
 
 view.addEventListener("click", ({ target }) => target.closest("form") ?? view.close());
+view.addEventListener("close", uncover);

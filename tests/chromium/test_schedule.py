@@ -79,6 +79,7 @@ def test_a_screenshot_opens_over_the_page_and_leads_back(person: Person, job: St
         leave_by_pressing_escape,
         olivia.get_by_role("button", name="Back").click,
         view.locator(".shot").click,
+        olivia.go_back,
     ):
         shot.click()
         expect(view.locator("rect.matched").first).to_be_visible()

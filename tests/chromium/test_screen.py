@@ -77,7 +77,9 @@ def test_the_picture_follows_the_screen_in_every_tab(person: Person, job: StartJ
     assert olivia.locator("#picture-frame").bounding_box() == box
 
 
-def test_one_click_shows_the_full_size_and_escape_leads_back(person: Person, job: StartJob) -> None:
+def test_one_click_shows_the_full_size_and_escape_or_back_leads_back(
+    person: Person, job: StartJob
+) -> None:
     real = job(*TOUR, **AT_THE_MENU)
     real.wait_for_pause()
     olivia = person("olivia", at=real)
@@ -85,8 +87,16 @@ def test_one_click_shows_the_full_size_and_escape_leads_back(person: Person, job
     olivia.click("#picture-frame")
     natural = olivia.locator("#picture").evaluate("image => image.naturalWidth")
     assert olivia.locator("#picture").evaluate("image => image.clientWidth") == natural
+    live = olivia.url
     olivia.keyboard.press("Escape")
     expect(olivia.locator(".screen.full")).to_have_count(0)
+    olivia.click("#picture-frame")
+    expect(olivia.locator(".screen.full")).to_have_count(1)
+    olivia.go_back()
+    expect(olivia.locator(".screen.full")).to_have_count(0)
+    assert olivia.url == live
+    olivia.go_back()
+    assert olivia.url != live, "what was over the page is still in the history"
 
 
 def test_without_javascript_the_page_comes_with_the_picture(person: Person, job: StartJob) -> None:
