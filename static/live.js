@@ -143,19 +143,35 @@ const told = {
   "signed-out": () => signingOut || location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
 };
 
+let port = null; // to the shared worker
+
 /** One stream per browser: its tabs share a worker that holds it. */
 function share() {
-  const { port } = new SharedWorker("/static/stream-worker.js", "devmode");
-  const watch = () => {
-    port.postMessage(["watch", subject]);
-    texts.watch((text) => port.postMessage(["text", text]));
-  };
+  const worker = new SharedWorker("/static/stream-worker.js", "devmode");
+  const lost = () => told.state(false);
+  const unheard = setTimeout(lost, SILENCE_MS);
+  port = worker.port;
   const answers = { ...told, ping: () => port.postMessage(["pong"]), forgotten: watch };
-  port.onmessage = ({ data: [kind, content] }) => answers[kind]?.(content);
+  port.onmessage = ({ data: [kind, content] }) => {
+    clearTimeout(unheard);
+    answers[kind]?.(content);
+  };
+  // Its script did not come, as when devmode has just gone down: there is nobody yet who could tell.
+  worker.onerror = () => {
+    clearTimeout(unheard);
+    lost();
+    setTimeout(share, 2000);
+  };
   watch();
-  addEventListener("pagehide", () => port.postMessage(["leave"]));
-  addEventListener("pageshow", ({ persisted }) => persisted && watch());
 }
+
+function watch() {
+  port.postMessage(["watch", subject]);
+  texts.watch((text) => port.postMessage(["text", text]));
+}
+
+addEventListener("pagehide", () => port?.postMessage(["leave"]));
+addEventListener("pageshow", ({ persisted }) => persisted && port && watch());
 
 /** Where there are no shared workers, each tab has a stream of its own. */
 function open(text) {

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -306,6 +308,36 @@ def test_a_silent_server_is_told_as_a_lost_connection(
             expect(page.locator("#stream-state")).to_be_visible(timeout=250_000)
     for page in (victor, vera):
         expect(page.locator("#stream-state")).to_be_hidden()
+
+
+def test_a_page_that_came_just_before_devmode_went_down_says_so_and_becomes_live(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, **PAUSED)
+    vera = person("vera", "viewer")
+    page_of_job = server.page_of(real.pool)
+    vera.goto("about:blank")
+    with ExitStack() as outage:
+        scripts = iter((lose_at_first, partial(bring_at_last, outage, server)))
+        vera.route("**/htmx-*.js", lambda route: next(scripts)(route))
+        vera.goto(page_of_job)
+        expect(vera.locator("#stream-state")).to_be_visible()
+    expect(vera.locator("#stream-state")).to_be_hidden()
+    expect(vera.locator("#region-status")).to_contain_text("Paused")
+    take_control(person("olivia", at=real))
+    expect(vera.locator("#region-session")).to_contain_text("olivia controls this job")
+
+
+def lose_at_first(route: Route) -> None:
+    """By then the rest of the page is on its way."""
+    route.abort()
+
+
+def bring_at_last(outage: ExitStack, server: Server, route: Route) -> None:
+    """All but the worker's script has come."""
+    answer = route.fetch()
+    outage.enter_context(server.down())
+    route.fulfill(response=answer)
 
 
 def test_who_was_signed_out_while_a_page_had_no_connection_is_led_to_the_sign_in(
