@@ -31,6 +31,7 @@ from devmode.live.renderings import Renderings, Shown
 from devmode.live.screens import Screens
 from devmode.live.sources import Sources
 from devmode.live.subscription import DASHBOARD, News, Regions, Subscription
+from devmode.live.timeline import Declined
 from devmode.live.view import LiveView
 from devmode.live.views import Views, Written
 from devmode.openqa.developers import Developers
@@ -169,14 +170,16 @@ class Feed:
         """Return the list of jobs, what waits for a person first."""
         return self.dashboard.lines()
 
-    def audience_of(self, visitor: Visitor, job_id: int) -> Audience:
-        """Tell which audience of a job somebody belongs to."""
-        return audience_of(visitor, self._store.session_of(job_id))
+    def audience_of(
+        self, visitor: Visitor, job_id: int, declined: Declined | None = None
+    ) -> Audience:
+        """Tell which audience of a job, and of a request that was declined, somebody belongs to."""
+        return audience_of(visitor, self._store.session_of(job_id), declined)
 
     def regions_for(self, visitor: Visitor, job_id: int) -> Regions:
         """Render every region of a job's page as this visitor may see it."""
         written = self._read(job_id)
-        audience = audience_of(visitor, written.session)
+        audience = audience_of(visitor, written.session, written.declined)
         _shown, regions = self._whole(job_id, audience, written)
         return regions
 
@@ -335,7 +338,9 @@ class Feed:
     def _audience(self, subject: int, subscription: Subscription, written: Written) -> Audience:
         if subject == DASHBOARD:
             return Audience.VIEWER
-        return subscription.audience or audience_of(subscription.visitor, written.session)
+        return subscription.audience or audience_of(
+            subscription.visitor, written.session, written.declined
+        )
 
     def _whole(self, subject: int, audience: Audience, written: Written) -> tuple[Shown, Regions]:
         return self._renderings.whole(

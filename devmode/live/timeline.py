@@ -60,17 +60,27 @@ class TimelineEntry:
         return group_of(self.kind)
 
 
+@dataclass(frozen=True)
+class Declined:
+    """A request for control that was declined."""
+
+    owner: str
+    who: str
+    """Whose it was."""
+
+
 def entries(events: Iterable[EventFacts]) -> list[TimelineEntry]:
     """Return events as lines of the timeline, in the same order."""
     return [TimelineEntry(moment(e.at), e.who, e.text, e.kind) for e in events]
 
 
-def declined_in(events: Iterable[EventFacts]) -> str:
-    """Return what is told of a request that was declined, until people do something else."""
+def declined_in(events: Iterable[EventFacts]) -> Declined | None:
+    """Return the request that was declined, until people do something else."""
     last = next((event for event in events if group_of(event.kind) == "people"), None)
-    if last is None or last.kind != "declined":
-        return ""
-    return f"{last.who} {last.text[0].lower()}{last.text[1:]}"
+    if last is None or last.kind != "declined" or last.who is None:
+        return None
+    # As Sessions.decline_request writes it down.
+    return Declined(last.who, last.text.removeprefix("Declined the request of ").removesuffix("."))
 
 
 def moment(seconds: float) -> datetime:

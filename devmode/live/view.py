@@ -21,7 +21,7 @@ from devmode.live.headline import Headline, headline_of
 from devmode.live.pausesettings import Settings, settings_of
 from devmode.live.schedule import Schedule, current_module, module_of, modules_ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
-from devmode.live.timeline import TimelineEntry, entries, moment
+from devmode.live.timeline import Declined, TimelineEntry, entries, moment
 from devmode.sessions.store import EventFacts
 
 
@@ -42,8 +42,8 @@ class LiveView(Struct, frozen=True, dict=True):
     """Who has opened a developer session in openQA itself."""
     newer: Job | None = None
     """Of a job that has ended: the newest one that followed it in its pool directory."""
-    declined: str = ""
-    """What is told of a request that was declined lately."""
+    declined: Declined | None = None
+    """The request for control that was declined lately."""
     remembered: bool = False
     """The database can't be reached: what it holds is shown as it was, and nothing is decided."""
 

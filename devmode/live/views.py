@@ -11,7 +11,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.uploads import Progress, Uploads
 from devmode.live.control import session_of
 from devmode.live.screens import Screens
-from devmode.live.timeline import declined_in
+from devmode.live.timeline import Declined, declined_in
 from devmode.live.view import LiveView
 from devmode.openqa.developers import Developers
 from devmode.sessions.links import Links
@@ -32,8 +32,8 @@ class Written:
     """The database can't be reached; this is what it said last."""
 
     @cached_property
-    def declined(self) -> str:
-        """What it says of a request that was declined lately."""
+    def declined(self) -> Declined | None:
+        """The request that was declined lately."""
         return declined_in(self.events)
 
 

@@ -46,7 +46,7 @@ def show(job_id: int) -> str:
     feed = devmode().feed
     view = feed.view_for_page(job_id)
     devmode().sessions.looks(job_id, visitor())
-    audience = feed.audience_of(visitor(), job_id)
+    audience = feed.audience_of(visitor(), job_id, view.declined)
     return render_template(
         "jobs/show.html",
         view=view,

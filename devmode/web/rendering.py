@@ -171,7 +171,7 @@ def messages_answer(
     marks: dict[str, str] | None = None,
     emptied: tuple[str, ...] = (),
 ) -> Response:
-    """Answer HTMX with messages, the regions that may have changed and marks beside settings.
+    """Answer HTMX with messages, the regions that may have changed and marks beside fields.
 
     A field that is `emptied` gives its place to a fresh one.
     """

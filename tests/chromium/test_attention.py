@@ -96,7 +96,7 @@ def test_who_has_or_had_control_is_told_when_others_change_that(
         (oscar if end == "withdraw" else olivia).click(f"[data-action={end}]")
         expect(oscar.locator("[data-action=request]")).to_be_enabled()
         expect(olivia.locator("[data-action=decline]")).to_have_count(0)
-    declined = "olivia declined the request of oscar."
+    declined = "olivia declined your request."
     expect(oscar.locator("#spoken")).to_have_text(declined)
     [told] = oscar.evaluate("window.told")
     assert told.startswith(declined)

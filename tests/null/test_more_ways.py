@@ -49,7 +49,7 @@ def test_control_is_asked_for_and_handed_over(
 
 
 def test_a_request_is_withdrawn_or_declined_and_both_pages_tell_so(
-    shared_job: Watched, owner: Person, oscar: Person
+    shared_job: Watched, owner: Person, oscar: Person, victor: Person
 ) -> None:
     def buttons(person: Person) -> set[str]:
         page = LexborHTMLParser(person.get(f"/jobs/{shared_job.id}").text)
@@ -59,16 +59,17 @@ def test_a_request_is_withdrawn_or_declined_and_both_pages_tell_so(
     owner.takes_control(shared_job)
     oscar.does(shared_job, "session/request")
     assert (buttons(owner), buttons(oscar)) == ({"hand-over", "decline"}, {"withdraw"})
-    assert "You ask for control." in oscar.get(f"/jobs/{shared_job.id}").text
+    assert "You have asked for control." in oscar.get(f"/jobs/{shared_job.id}").text
     oscar.does(shared_job, "session/withdraw")
     assert (buttons(owner), buttons(oscar)) == (set(), {"request"})
     oscar.does(shared_job, "session/request")
     answer = owner.post(f"/jobs/{shared_job.id}/session/decline", htmx=False, who="oscar")
     assert answer.status_code == 303
     assert (buttons(owner), buttons(oscar)) == (set(), {"request"})
-    declined = "olivia declined the request of oscar."
-    assert declined in oscar.get(f"/jobs/{shared_job.id}").text
-    assert declined not in owner.get(f"/jobs/{shared_job.id}").text
+    page = f"/jobs/{shared_job.id}"
+    assert "olivia declined your request." in oscar.get(page).text
+    assert "olivia declined the request of oscar." in victor.get(page).text
+    assert "olivia declined" not in owner.get(page).text
     assert shared_job.events[-4:] == ["requested", "withdrawn", "requested", "declined"]
     owner.does(shared_job, "session/release", then="stay")
 

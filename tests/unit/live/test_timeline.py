@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 
 from devmode import schemas
-from devmode.live.timeline import GROUPS, declined_in, group_of, moment
+from devmode.live.timeline import GROUPS, Declined, declined_in, group_of, moment
 from devmode.sessions.store import EventFacts
 
 
@@ -32,10 +32,10 @@ def test_every_kind_of_event_is_in_a_group(kind: str, group: str) -> None:
 
 def test_a_declined_request_is_told_until_people_do_something_else() -> None:
     declined = event("declined", "Declined the request of oscar.")
-    told = "olivia declined the request of oscar."
+    told = Declined("olivia", "oscar")
     assert declined_in([event("module", "boot"), declined]) == told
-    assert declined_in([event("requested", "Asks."), declined]) == ""
-    assert declined_in([]) == ""
+    assert declined_in([event("requested", "Asks."), declined]) is None
+    assert declined_in([]) is None
 
 
 def event(kind: str, text: str) -> EventFacts:

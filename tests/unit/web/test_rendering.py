@@ -24,6 +24,7 @@ from devmode.live.control import Session
 from devmode.live.renderings import Renderings, Shown
 from devmode.live.screenview import ScreenFacts
 from devmode.live.subscription import Regions
+from devmode.live.timeline import Declined
 from devmode.live.view import LiveView
 from devmode.sessions.store import EventFacts
 from devmode.web.rendering import SHOWN, Fragments, job_regions
@@ -109,7 +110,7 @@ def views() -> list[LiveView]:
                 replace(SESSION, requested_by="oscar"),
             )
         ),
-        structs.replace(VIEW, session=SESSION, declined="olivia declined."),
+        structs.replace(VIEW, session=SESSION, declined=Declined("olivia", "oscar")),
         structs.replace(VIEW, job=replace(JOB, address=None)),
         structs.replace(VIEW, job=replace(JOB, openqa=replace(PART, trouble="It is away."))),
         structs.replace(VIEW, job=IN_OPENQA),
