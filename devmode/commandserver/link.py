@@ -118,6 +118,9 @@ class Link:
         self._permitted: Callable[[], bool] | None = always
         self._said_at: dict[Hashable, float] = {}
         self._websocket: Connection | None = None
+        self._has_told = False
+        """Whether the server has told its state since this link connected: what was known before
+        may have changed while it was not."""
         self._pinged_at = time.monotonic()
         self._reader: Greenlet[..., object] | None = None
 
@@ -135,7 +138,7 @@ class Link:
         """Say commands; `permitted` is asked right before each is sent."""
         self._permitted = permitted
         self._conversation.speak()
-        if self.state is LinkState.CONNECTED and not self.execution.known:
+        if self.state is LinkState.CONNECTED and not self._has_told:
             self.refresh()
 
     def hush(self) -> None:
@@ -145,8 +148,8 @@ class Link:
 
     @property
     def is_up(self) -> bool:
-        """Whether the server answers and has told its state."""
-        return self.state is LinkState.CONNECTED and self.execution.known
+        """Whether the server answers and has told its state, over this connection."""
+        return self.state is LinkState.CONNECTED and self._has_told
 
     @property
     def is_hushed(self) -> bool:
@@ -195,6 +198,7 @@ class Link:
             connection.shutdown()
             raise websocket.WebSocketConnectionClosedException
         self._websocket = connection
+        self._has_told = False
         self._set_state(LinkState.CONNECTED, None)
         self._carry_out(self._conversation.connected(time.monotonic()))
         if self.is_hushed:
@@ -218,6 +222,7 @@ class Link:
         if broadcast.malformed:
             log.warning("a broadcast had odd values", job=self._job_id, fields=broadcast.malformed)
         before, self.execution = self.execution, self.execution.apply(broadcast)
+        self._has_told |= broadcast.is_status
         version = self.execution.api_version
         if version is not None and version[0] != API_MAJOR:
             self._refuse(version)

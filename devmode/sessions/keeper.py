@@ -236,7 +236,7 @@ class Keeper:
             case wire.Heard(broadcast, before, after):
                 if broadcast.is_status:
                     self.tell(events.LinkUp(after))
-                elif after is not before:
+                elif after is not before and link.is_up:
                     self.tell(events.Heard(after))
             case wire.Lost(trouble, incompatible):
                 self.tell(

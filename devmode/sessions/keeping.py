@@ -305,4 +305,4 @@ class Keeping:
 
 def _waits_for_status(link: Link) -> bool:
     """It listens where another process speaks, and was not told yet what the test does."""
-    return link.is_hushed and link.state is LinkState.CONNECTED and not link.execution.known
+    return link.is_hushed and link.state is LinkState.CONNECTED and not link.is_up

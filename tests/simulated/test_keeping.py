@@ -361,6 +361,27 @@ def test_what_waited_for_its_turn_does_not_end_the_session_of_who_took_over_mean
     assert process.facts().developer == "adam"
 
 
+def test_what_an_adopter_did_not_hear_while_it_was_cut_off_is_not_told_as_if_it_happened_now(
+    process: Process,
+) -> None:
+    listening = process.pauses()
+    process.store.reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper="another", turn=1)
+    process.store.record(process.job.id, "paused", listening.link.execution.pause.reason)
+    until(lambda: listening.link.is_hushed, "the link to be hushed")
+    process.simulator.cut()
+    process.simulator.job.obey({"cmd": "set_pause_on_failure", "flag": 1})
+    until(lambda: listening.link.state is not LinkState.CONNECTED, "the loss")
+    until(lambda: listening.link.state is LinkState.CONNECTED, "the way back")
+    assert not listening.link.execution.pause_on_failure
+    rounds = gevent.spawn(process.keeping.run)
+    until(lambda: listening.link.execution.pause_on_failure, "the state to be told")
+    process.outcome(process.is_asked("resume"))
+    process.keeping.retire()
+    rounds.join(5)
+    told = [event.text for event in process.store.events_of(process.job.id)]
+    assert "Pause on failure: on" not in told
+
+
 def test_a_session_that_is_adopted_from_a_silent_command_server_can_be_let_go_of(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
