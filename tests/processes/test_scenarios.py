@@ -56,6 +56,7 @@ class Scenario:
         order = self._chance.sample(kinds, len(kinds)) + self._chance.choices(kinds, k=faults)
         for fault in order[:faults]:
             fault()
+            until(self._all_serve, "every process to serve")
             self.world.wait_until_complete()
             until(self._all_make_progress(), "commands to be done again")
         self._stopped.set()
@@ -64,7 +65,9 @@ class Scenario:
         return [fault.__name__ for fault in order[:faults]]
 
     def kill_a_process(self) -> None:
-        os.kill(self._some_process(), signal.SIGKILL)
+        pid = self._some_process()
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: all(pid not in each.workers for each in self.world.gunicorns), "its end")
 
     def stop_a_process(self) -> None:
         pid = self._some_process()
@@ -80,7 +83,6 @@ class Scenario:
         gunicorn = self._chance.choice(self.world.gunicorns)
         old = set(gunicorn.workers)
         gunicorn.reload()
-        # What happens next is for processes that are there, not for those that come and go.
         until(lambda: not old & set(gunicorn.workers), "the old processes to end")
 
     def restart_the_database(self) -> None:
@@ -108,6 +110,12 @@ class Scenario:
 
     def _some_process(self) -> int:
         return self._chance.choice(self._chance.choice(self.world.gunicorns).workers)
+
+    def _all_serve(self) -> bool:
+        """Whether every process has begun: one that was killed has its lease a little longer."""
+        gunicorns = self.world.gunicorns
+        serving = {each.pid_of(name) for name in self.world.alive() for each in gunicorns}
+        return all(pid in serving for gunicorn in gunicorns for pid in gunicorn.workers)
 
     def _all_make_progress(self) -> Callable[[], bool]:
         before = {job: len(done) for job, done in self.done.items()}
