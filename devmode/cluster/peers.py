@@ -8,9 +8,11 @@ least every second that they are still there.
 import http.client
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import gevent
 import msgspec
 
 from devmode.cluster.leases import Lease
@@ -19,6 +21,12 @@ from devmode.errors import HostAway, error_of
 
 SILENCE_S: Final = 4.0
 """How long a host that says nothing is waited for."""
+PART_S: Final = 20.0
+"""How long a part of an answer may take: a byte now and then is no answer."""
+LEFT_ALONE_S: Final = 2.0
+"""How long an address that was silent is asked nothing: a page asks several things in a row."""
+LONGEST_TROUBLE: Final = 200
+"""How much is logged of what a stranger may have said."""
 LARGEST_PART: Final = 16 << 20
 LENGTH: Final = 4
 ALIVE, SAID, REFUSED, OVER = b"\0", b"\1", b"\2", b"\3"
@@ -35,6 +43,8 @@ class Peers:
         self._lease = lease
         self._seals = seals
         self._host = host
+        self._silent_at: dict[str, float] = {}
+        """When an address was last waited for in vain."""
 
     def when_changed(self, listener: Callable[[], None]) -> None:
         """Call `listener` when there may be others than before; it must not block."""
@@ -54,11 +64,15 @@ class Peers:
         if not addresses:
             raise HostAway(f"The host “{host}” can't be reached: no devmode runs there that says"
                            " where (DEVMODE_INTERNAL_ADDRESS).")  # fmt: skip
-        connection = self._connected(host, random.sample(addresses, len(addresses)))
+        speaking = [address for address in addresses if self._may_be_asked(address)]
+        address, connection = self._connected(host, random.sample(speaking, len(speaking)))
         try:
             yield from self._answer(connection, host, question)
         except (OSError, http.client.HTTPException, NotSealed) as error:
-            log.info("host %s did not answer: %s", host, error or type(error).__name__)
+            if isinstance(error, TimeoutError):
+                self._leave_alone([address])
+            trouble = f"{error or type(error).__name__}"[:LONGEST_TROUBLE]
+            log.info("host %s did not answer: %s", host, trouble)
             raise _away(host) from error
         finally:
             connection.close()
@@ -79,31 +93,41 @@ class Peers:
             if holder.address and holder.host != self._host
         }
 
-    @staticmethod
-    def _connected(host: str, addresses: list[str]) -> http.client.HTTPConnection:
+    def _connected(self, host: str, addresses: list[str]) -> tuple[str, http.client.HTTPConnection]:
         for address in addresses:
             connection = http.client.HTTPConnection(*split_address(address), timeout=SILENCE_S)
             try:
                 connection.connect()
+            except TimeoutError as error:
+                log.info("host %s can't be reached: %s", host, error)
+                # Nor by another port.
+                self._leave_alone(addresses)
+                break
             except OSError as error:
                 log.info("host %s can't be reached: %s", host, error)
             else:
-                return connection
+                return address, connection
         raise _away(host)
+
+    def _leave_alone(self, addresses: list[str]) -> None:
+        self._silent_at |= dict.fromkeys(addresses, time.monotonic())
+
+    def _may_be_asked(self, address: str) -> bool:
+        since = self._silent_at.get(address)
+        return since is None or time.monotonic() - since > LEFT_ALONE_S
 
     def _answer(
         self, connection: http.client.HTTPConnection, host: str, question: bytes
     ) -> Iterator[bytes]:
         sealed, answer = self._seals.ask(host, question, self._lease.database_time)
-        connection.request("POST", "/", sealed)
-        response = connection.getresponse()
+        with _in_time():
+            connection.request("POST", "/", sealed)
+            response = connection.getresponse()
         if response.status != http.client.OK:
             raise NotSealed(f"it refuses with status {response.status}")
         while True:
-            length = int.from_bytes(_exactly(response, LENGTH), "big")
-            if not SEAL < length <= LARGEST_PART:
-                raise NotSealed("a part of no possible length")
-            part = answer.open(_exactly(response, length))
+            with _in_time():
+                part = answer.open(_part(response))
             kind, content = part[:1], part[1:]
             if kind == REFUSED:
                 code, sentence = msgspec.msgpack.decode(content, type=tuple[str, str])
@@ -123,6 +147,17 @@ def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`."""
     host, _colon, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def _in_time() -> gevent.Timeout:
+    return gevent.Timeout(PART_S, TimeoutError("it says too little at a time"))
+
+
+def _part(response: http.client.HTTPResponse) -> bytes:
+    length = int.from_bytes(_exactly(response, LENGTH), "big")
+    if not SEAL < length <= LARGEST_PART:
+        raise NotSealed("a part of no possible length")
+    return _exactly(response, length)
 
 
 def _exactly(response: http.client.HTTPResponse, length: int) -> bytes:
