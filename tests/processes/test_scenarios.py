@@ -115,7 +115,8 @@ class Scenario:
         """Whether every process has begun: one that was killed has its lease a little longer."""
         gunicorns = self.world.gunicorns
         serving = {each.pid_of(name) for name in self.world.alive() for each in gunicorns}
-        return all(pid in serving for gunicorn in gunicorns for pid in gunicorn.workers)
+        workers = [gunicorn.workers for gunicorn in gunicorns]
+        return all(workers) and all(pid in serving for pids in workers for pid in pids)
 
     def _all_make_progress(self) -> Callable[[], bool]:
         before = {job: len(done) for job, done in self.done.items()}
