@@ -1,4 +1,4 @@
-"""When what is done again and again is done: all of it at the same moments.
+"""When recurring work is done: all of it at the same moments.
 
 A process with little to do wakes a few times a second instead of for each of a dozen small things,
 each time with what it needs forgotten by the processor (docs/performance.md).
@@ -8,7 +8,7 @@ import random
 import time
 
 EARLY_S = 0.02
-"""So much too early a wait may end: the beat that is about to come is not waited for again."""
+"""A wait may end this much too early: the beat that it was for is not waited for again."""
 _phase_s = random.uniform(0, 60)  # noqa: S311 - not all processes in one moment, no secret
 
 
@@ -21,6 +21,6 @@ def to_beat_s(every_s: float) -> float:
 def is_due(age_s: float, every_s: float, beat_s: float) -> bool:
     """Tell on a beat whether what was done so long ago is to be done again.
 
-    It was done a little after a beat: half of one is its slack, so that no beat more is waited for.
+    It was done a little after a beat: with half a beat of slack it need not wait for one more.
     """
     return age_s > every_s - beat_s / 2

@@ -24,7 +24,7 @@ PREFIX = "DEVMODE_"
 SHORTEST_SECRET = 16
 MOST_WORKERS = 64
 ALIKE = 0.8
-"""How much a variable has to look like a setting to be taken for a misspelled one, of 1."""
+"""How much a variable has to look like a setting to be taken for a misspelled one, from 0 to 1."""
 LOG_FORMATS = ("text", "json")
 QUITS = ("release", "cancel")
 DATABASES = ("sqlite:", "postgresql:", "postgresql+psycopg:")

@@ -1,7 +1,7 @@
 """How long the greenlets of this process let each other wait, as its event loop sees it.
 
-Who looks now and then wakes the process for that, and sees only what lasts until then. The loop
-tells when it goes to sleep and when it wakes: between those moments it serves nobody else.
+To look now and then would wake the process each time, and miss what is over by then. The loop tells
+when it wakes and when it goes to sleep again: all that lies between kept somebody waiting.
 """
 
 import time
@@ -9,7 +9,7 @@ import time
 import gevent
 
 TOLD_S = 30.0
-"""How long the worst is told at least, and half of how long at most: who asks comes seldom."""
+"""The worst is told for at least this long, and at most twice as long: it is seldom asked for."""
 FIRST, LAST = 2, -2
 """Of what the loop does between one sleep and the next, as libev numbers it."""
 

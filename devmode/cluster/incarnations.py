@@ -46,7 +46,7 @@ def _boot_of(incarnation: str | None) -> str:
 
 @cache
 def _kernel() -> str | None:
-    """A number counts in its namespace, and the number of that until the next boot."""
+    """A process number counts in its namespace, and the number of that until the next boot."""
     try:
         return f"{BOOT.read_text().strip()} {PROCESS_NUMBERS.readlink()}"
     except OSError:

@@ -81,6 +81,7 @@ class Lease:
         self._host = host
         self._address = address
         self._timed = (0.0, 0.0)
+        """What the database's clock showed, and when that was by `_clock`."""
         self._held_until = 0.0
         self._asked_at = 0.0
         self._lapsed = False

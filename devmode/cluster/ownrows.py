@@ -35,13 +35,13 @@ class OwnRows:
         lease: Lease,
         table: type[Presence | Looker],
         columns: tuple[str, ...],
-        written: Callable[[set[Key]], None] = lambda _keys: None,
+        tell: Callable[[set[Key]], None] = lambda _keys: None,
     ) -> None:
-        """Have none; `written` hears which have changed, and may raise `DatabaseAway`."""
+        """Have none; `tell` hears which were written, and may raise `DatabaseAway`."""
         self._database = database
         self._lease = lease
         self._columns = columns
-        self._tell = written
+        self._tell = tell
         self._rows: dict[Key, dict[str, Any]] = {}
         self._unwritten: set[Key] = set()
         self._written: set[Key] = set()

@@ -19,7 +19,7 @@ class Reachable(Protocol):
 
 
 class Turns:
-    """One reads; who comes meanwhile waits for that, and need not read."""
+    """One reads; those who come meanwhile wait for that, and need not read."""
 
     __slots__ = ("_lock",)
 
@@ -36,7 +36,7 @@ class Turns:
     def take(self, database: Reachable, is_outdated: Callable[[], bool]) -> Iterator[bool]:
         """Wait for one's turn; tell whether there is still something to read.
 
-        Raises `DatabaseAway` where that could not be read by who was before.
+        Raises `DatabaseAway` where whoever had the turn before could not read it.
         """
         has_waited = self.is_taken
         with self._lock:

@@ -87,7 +87,7 @@ _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def decode(frame: bytes) -> Broadcast:
     """Decode one frame; raise `UnreadableBroadcast` when it is not a JSON object.
 
-    Of a NUL, which no database keeps, the picture is shown.
+    A NUL, which no database keeps, becomes the symbol for it.
     """
     frame = frame.replace(rb"\u0000", rb"\u2400")
     try:

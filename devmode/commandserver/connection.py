@@ -39,7 +39,7 @@ class Connection(websocket.WebSocket):
         self._read = 0
 
     def shutdown(self) -> None:
-        """Close at once, and know itself no longer: else it stays for long (gunicorn.conf.py)."""
+        """Close at once, and refer to itself no longer: cycles stay for long (gunicorn.conf.py)."""
         super().shutdown()  # type: ignore[no-untyped-call]  # not typed there
         self.frame_buffer.recv = _refuse
 

@@ -21,8 +21,6 @@ CONFIRMATION_S = 5.0
 SILENCE_S = 15.0
 """After this much silence the server is asked whether it is still there: an open websocket
 proves nothing, as it outlives an isotovideo that was killed."""
-
-
 HUSHED_SILENCE_S = SILENCE_S + 2 * CONFIRMATION_S
 """After this much silence, too, when others do the asking: they must have asked in vain."""
 

@@ -168,7 +168,7 @@ class Link:
         self._carry_out(self._conversation.lost())
         _pulse.forget(self)
         self._drop_websocket()
-        # What knows itself stays for long (gunicorn.conf.py): the tracebacks of a reader know all.
+        # Cycles stay for long (gunicorn.conf.py), and the tracebacks of a reader lead everywhere.
         self._hear = _nobody_hears
         reader, self._reader = self._reader, None
         if reader is not None:

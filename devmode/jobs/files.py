@@ -30,7 +30,7 @@ Version = tuple[int, int, int]
 
 
 def settled_version(facts: os.stat_result) -> Version | None:
-    """Tell a file, or a folder of files, from what it will be after any change, of its mode too.
+    """Return the version of a file or a folder: another one after any change, of its mode too.
 
     None if it has changed just now.
     """
@@ -58,7 +58,7 @@ def opened_file(directory: int, name: str) -> int:
 
 
 def is_exhaustion(error: OSError) -> bool:
-    """Tell whether this process, or the machine, can open nothing just now: that says nothing."""
+    """Tell whether this process, or the machine, can open nothing now, whatever it is."""
     return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 

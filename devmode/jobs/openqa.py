@@ -36,7 +36,7 @@ SCHEDULE_EVERY = 2
 BATCH = 50
 """How many jobs are written in one transaction."""
 SHARE = 20
-"""An openQA works at most one part of so many of the time for devmode."""
+"""An openQA is kept busy by devmode for at most one part in this many of the time."""
 LONGEST_WAIT_S = 60.0
 STANDBY_S = 2.0
 """How often a process that does not ask looks whether the one that does is alive."""
@@ -99,7 +99,7 @@ class Instance:
     """Jobs that a worker has and that don't run, yet or any more; when that was heard, in turns."""
     turn: int = 0
     is_compared: bool = False
-    """Whether it has answered since, so that what was written of it before has been compared."""
+    """Whether it has answered since it is ours, and what was written of it before is compared."""
     left_alone_s: float = 0.0
     """How long it was to be left alone when it failed last; 0 once it has answered."""
     trouble: str | None = None

@@ -211,7 +211,7 @@ def _modules(pool: int, known: Known) -> tuple[Module, ...]:
 
 
 def _version(pool: int, name: str) -> Version | None:
-    """Return what tells a file, or the folder of results, from what it will be after any change.
+    """Return the version of a file, or of the folder of results: another one after any change.
 
     isotovideo renames into place whatever it writes into that folder (bmwqemu.pm).
     """

@@ -46,7 +46,7 @@ def _listed(pattern: str, before: list[Path], version: Version | None, now: floa
 
 
 def _version(folder: str) -> Version | None:
-    """Tell a folder from what it will be after any change; None where that can't be told."""
+    """Return the version of a folder, another one after any change; None where it can't be told."""
     if glob.has_magic(folder):
         return None
     try:

@@ -18,7 +18,7 @@ from devmode.retries import rest
 AGAIN_S: Final = 1.0
 """How long until a host that was lost is asked again."""
 MOST_WAITING: Final = 20
-"""What a text has said may wait to be read; more is left with its host."""
+"""How many parts of a text may wait to be taken; more are left with its host."""
 
 
 def follow_screen(elsewhere: Elsewhere, job: Job, take: Callable[[Seen], None]) -> None:

@@ -313,7 +313,7 @@ class Feed:
         return Written() if subject == DASHBOARD else self._views.read(subject)
 
     def _look_again_in_time(self, subject: int, channel: Channel) -> None:
-        """An owner becomes away by nothing happening."""
+        """An owner becomes away because nothing happens."""
         if channel.looking_again is not None:
             channel.looking_again.kill(block=False)
             channel.looking_again = None

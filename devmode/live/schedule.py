@@ -13,7 +13,7 @@ from devmode.jobs.modules import Module
 HOOK = " (post fail hook)"
 """What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""
 FEW = 4
-"""So many rows that changed are told one by one, or as many as one of so many."""
+"""This many changed rows are told one by one; in a long schedule, one row in this many."""
 
 
 class Row(NamedTuple):

@@ -92,7 +92,7 @@ class Subscription:
         return self.audience is not Audience.SCREEN
 
     def part(self) -> None:
-        """Know no longer who is told: what knows itself stays for long (gunicorn.conf.py)."""
+        """Refer no longer to who is told: cycles stay for long (gunicorn.conf.py)."""
         self.woken, self.deliver = _leave_alone, _hold_back
 
     def wake(self) -> None:

@@ -102,5 +102,5 @@ class Views:
         )
 
     def changes_in_s(self, written: Written) -> float | None:
-        """Return when a view changes by nothing happening: its owner becomes away."""
+        """Return in how many seconds the owner becomes away, which changes a view by itself."""
         return self._sessions.away_in_s(written.session) if written.session else None

@@ -74,7 +74,7 @@ def look_up(host: str) -> tuple[Address, ...]:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
-    # The first comes first, each once; an interface of a link-local address is left away.
+    # The first comes first, each once; the interface of a link-local address is left out.
     texts = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
     return tuple(ipaddress.ip_address(text) for text in texts)
 

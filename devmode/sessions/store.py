@@ -43,7 +43,7 @@ ORPHANED = "orphaned"
 NOBODY = ""
 """Keeps a session that was left: no process has this name."""
 RACES = 3
-"""How often somebody tries to take control whom others who have let go again were before."""
+"""How often taking control is tried while others are faster, and have let go again."""
 NEWEST = 50
 """How many events of a job are shown beside it."""
 

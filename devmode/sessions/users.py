@@ -110,8 +110,8 @@ class Logins:
         """
         login_id = PROXY + _login_id(f"{role.label} {name}")
         with self._database.read() as connection:
-            late = Login.expires_at > now() + VOUCHED_S / 2
-            known = connection.scalar(select(Login.user_id).where(Login.id == login_id, late))
+            fresh = Login.expires_at > now() + VOUCHED_S / 2
+            known = connection.scalar(select(Login.user_id).where(Login.id == login_id, fresh))
         user_id = known or self._vouch(login_id, name, role)
         return Visitor(user_id, name, role, login_id, signed_in_at=PROXY)
 

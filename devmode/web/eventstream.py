@@ -139,7 +139,7 @@ class EventStream:
         return admission.is_over(self._parts, self._subscription.visitor)
 
     def authorised(self, *, is_over: bool) -> None:
-        """End it if its login has ended; have a browser show itself whom another site signed in."""
+        """End it if its login has ended; have a browser that another site signed in show itself."""
         self._subscription.signed_out |= is_over
         self._has_to_show_itself = self.is_of_a_guest
         if self._subscription.signed_out or self._has_to_show_itself:

@@ -18,8 +18,7 @@ STRANGE_COOKIES_PER_MINUTE = 300
 class Limit:
     """Lets each key through `per_minute` times in a burst, and after that evenly.
 
-    The generic cell rate algorithm: all that is kept of a key is when its burst would be used up
-    no more.
+    The generic cell rate algorithm: all that is kept of a key is when it has its whole burst again.
     """
 
     def __init__(self, per_minute: int, sentence: str) -> None:
