@@ -58,10 +58,14 @@ class Results:
         if not is_result_file(name):
             return 0, 0
         try:
-            with self._opened() as results:
-                return size_of(beginning(results, name, HEAD))
+            return size_of(self.beginning(name, HEAD))
         except TextNotFound:
             return 0, 0
+
+    def beginning(self, name: str, size: int) -> bytes:
+        """Return the first `size` bytes of a result, of a text not masked unless it was kept so."""
+        with self._opened() as results:
+            return beginning(results, name, size)
 
     def text(self, name: str) -> bytes:
         """Return a text as it is, not masked unless it was kept so."""

@@ -12,7 +12,7 @@ from gevent.queue import JoinableQueue
 from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, JobNotFound, TextNotFound
 from devmode.jobs.archive import Archive
-from devmode.jobs.breath import breathe
+from devmode.jobs.breath import breathe, in_breaths
 from devmode.jobs.elsewhere import Elsewhere
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
@@ -25,6 +25,8 @@ from devmode.live.questions import Result, Steps, Thumbnail
 LONGEST_TEXT: Final = 16 << 10
 """As much of a step's text is shown among the steps; all of it has a page of its own."""
 MOST_TEXT: Final = 512 << 10
+AT_ONCE: Final = 5
+"""How many steps are made ready to be shown before everything else has its turn."""
 AGAIN_S: Final = 0.5
 """How long to leave alone a job that can't be kept just now."""
 FINISH_S: Final = 1.5
@@ -143,8 +145,8 @@ def _files_to_keep(job: Job, token: JobToken) -> Iterator[tuple[str, bytes]]:
 def _shown_steps(results: Results, mask: Mask, module: str) -> list[ShownStep]:
     shown: list[ShownStep] = []
     left = MOST_TEXT
-    for step in results.steps(module):
-        text = _text(results, step)
+    for step in in_breaths(results.steps(module), AT_ONCE):
+        text = _beginning(results, step)
         size = results.size(step.screenshot) if step.screenshot else (0, 0)
         part = mask(text)[: min(LONGEST_TEXT, left)]
         left -= len(part)
@@ -152,9 +154,10 @@ def _shown_steps(results: Results, mask: Mask, module: str) -> list[ShownStep]:
     return shown
 
 
-def _text(results: Results, step: Step) -> bytes:
+def _beginning(results: Results, step: Step) -> bytes:
+    """Return as much of a step's text as is ever shown, and a byte more, if there is one."""
     try:
-        return results.text(step.text) if step.text else b""
+        return results.beginning(step.text, LONGEST_TEXT + 1) if step.text else b""
     except TextNotFound:
         return b"(its text is not there)"
 

@@ -23,7 +23,7 @@ from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
-from devmode.live.recorded import Recorded
+from devmode.live.recorded import LONGEST_TEXT, Recorded
 from tests.children import idle_in
 
 STEPS = 50
@@ -120,6 +120,32 @@ def test_others_have_their_turn_between_two_files(
         gevent.sleep(0)
     assert len(set(kept)) > STEPS / 2
     keeping.kill()
+
+
+def test_others_have_their_turn_while_many_steps_are_made_ready(
+    tmp_path: Path, isotovideo: "subprocess.Popen[bytes]"
+) -> None:
+    process = Process(tmp_path)
+    reading = gevent.spawn(process.texts_of, process.told[-1])
+    turns = 0
+    while not reading.ready():
+        turns += 1
+        gevent.sleep(0)
+    assert len(reading.get()) == STEPS
+    assert turns > STEPS / 10
+
+
+def test_a_long_text_is_shown_among_the_steps_as_far_as_a_page_bears_it(
+    tmp_path: Path, pool: Path, isotovideo: "subprocess.Popen[bytes]"
+) -> None:
+    long, just = b"x" * LONGEST_TEXT + b"secret-token", b"x" * LONGEST_TEXT
+    (pool / "testresults" / "menu-1.txt").write_bytes(long)
+    (pool / "testresults" / "menu-2.txt").write_bytes(just)
+    process = Process(tmp_path)
+    steps = process.recorded.steps(process.told[-1].id, "menu")
+    assert [step.is_cut for step in steps[:4]] == [False, True, False, False]
+    (only,) = steps[1].lines
+    assert only.spans == steps[2].lines[0].spans == (("x" * LONGEST_TEXT, ""),)
 
 
 def test_what_a_process_can_not_keep_just_now_is_kept_later(
