@@ -35,7 +35,9 @@ Deadline = Annotated[
     datetime,
     Meta(description="When MAX_JOB_TIME is up: the openQA worker that runs the job ends it then."),
 ]
-Reason = Annotated[str, Meta(max_length=120, description="A few words for people.")]
+LONGEST_REASON: Final = 120
+LONGEST_COMMENT: Final = 4000
+Reason = Annotated[str, Meta(max_length=LONGEST_REASON, description="A few words for people.")]
 Sentence = Annotated[str, Meta(description="A sentence for people.")]
 
 
@@ -83,7 +85,7 @@ class Restart(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
 class Comment(Request, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What is to stand in openQA, after the name of who asks for it."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=4000)]
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_COMMENT)]
 
 
 LARGEST_SIDE: Final = 10_000

@@ -78,7 +78,7 @@ def comment(job: str, text: str) -> None:
     _do(job, "POST", "openqa/comment", {"text": text})
 
 
-@click.command("ask")
+@click.command()
 @job_argument
 def ask(job: str) -> None:
     """Ask the owner of a job for control.

@@ -26,6 +26,7 @@ GOOD_FOR_S = 5.0
 """How long an examination is good for: many may ask, the worker is asked once."""
 MOST_KEPT = 100
 OVER = "Its command server has ended with it."
+UPGRADED = fine("Websocket", "The connection was upgraded.")
 STEPS = (
     "Name resolution",
     "TCP",
@@ -159,7 +160,7 @@ def _of_link(link: Link) -> list[Finding]:
         return [failed("Websocket", "The job ended meanwhile.", OVER)]
     if link.state is LinkState.CLOSED:
         return [
-            fine("Websocket", "The connection was upgraded."),
+            UPGRADED,
             fine("First status", "It came."),
             failed(
                 "Version",
@@ -178,7 +179,7 @@ def _of_link(link: Link) -> list[Finding]:
         ]
     if not link.execution.known or link.state is LinkState.UNRESPONSIVE:
         return [
-            fine("Websocket", "The connection was upgraded."),
+            UPGRADED,
             failed(
                 "First status",
                 f"No status came within {LINK_S:.0f} s.",
@@ -187,7 +188,7 @@ def _of_link(link: Link) -> list[Finding]:
             ),
         ]
     return [
-        fine("Websocket", "The connection was upgraded."),
+        UPGRADED,
         fine("First status", f"It came; the test is in {link.execution.module or 'no module'}."),
         fine("Version", f"It speaks version {spoken} of the developer mode."),
     ]

@@ -8,11 +8,9 @@ from devmode.errors import InvalidCommand, NotPermitted, OpenqaAway, OpenqaRefus
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
 from devmode.openqa.api import Api
+from devmode.schemas import LONGEST_COMMENT, LONGEST_REASON
 from devmode.sessions.store import Store
 from devmode.sessions.users import Role, Visitor
-
-LONGEST_REASON = 120
-LONGEST_COMMENT = 4000
 
 
 class Errands:
