@@ -6,7 +6,6 @@ least every second that they are still there.
 """
 
 import http.client
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Final
 
 import gevent
 import msgspec
+import structlog
 
 from devmode.cluster.leases import Lease
 from devmode.cluster.seals import SEAL, NotSealed, Seals
@@ -32,7 +32,7 @@ LENGTH: Final = 4
 ALIVE, SAID, REFUSED, OVER = b"\0", b"\1", b"\2", b"\3"
 """The first byte of a part: nothing new; something said; an error; the end of the answer."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Peers:
@@ -72,7 +72,7 @@ class Peers:
             if isinstance(error, TimeoutError):
                 self._leave_alone([address])
             trouble = f"{error or type(error).__name__}"[:LONGEST_TROUBLE]
-            log.info("host %s did not answer: %s", host, trouble)
+            log.info("a host did not answer", host=host, trouble=trouble)
             raise _away(host) from error
         finally:
             connection.close()
@@ -104,7 +104,7 @@ class Peers:
                 self._leave_alone(addresses)
                 break
             except OSError as error:
-                log.info("host %s can't be reached: %s", host, error)
+                log.info("a host can't be reached", host=host, trouble=str(error))
             else:
                 return address, connection
         raise _away(host)

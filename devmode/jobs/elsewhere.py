@@ -5,13 +5,13 @@ names a job and never a path; those here are some of a closed set, the others ar
 `devmode/live/questions.py`.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+import structlog
 from gevent.event import Event
 
 from devmode.background import in_background
@@ -27,7 +27,7 @@ from devmode.retries import rest
 AGAIN_S: Final = 0.5
 """How long until a host that was lost is asked again, at most."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -114,7 +114,7 @@ class Elsewhere:
             for part in self._peers.ask(host, encode(question)):
                 yield decode(part, kind)
         except ValueError as error:
-            log.warning("host %s answered what makes no sense: %s", host, error)
+            log.warning("a host answered what makes no sense", host=host, trouble=str(error))
             raise _senseless(host) from error
 
     def _follow(self, host: str) -> None:

@@ -10,17 +10,17 @@ upload, and of two at once the timer of one outlives the job, and ends the worke
 (docs/openqa.md).
 """
 
-import logging
 from http import HTTPStatus
 
 import msgspec
+import structlog
 
 from devmode.background import in_background
 from devmode.errors import OpenqaAway
 from devmode.jobs.job import Job
 from devmode.openqa.server import Server
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class WorkerNotice:
@@ -47,4 +47,4 @@ class WorkerNotice:
             outcome = error.sentence
         else:
             outcome = "told" if answer.status == HTTPStatus.OK else f"HTTP status {answer.status}"
-        log.info("the worker of openQA's job %s and its developer: %s", openqa_id, outcome)
+        log.info("a worker is told of a developer", openqa_job=openqa_id, outcome=outcome)

@@ -1,10 +1,11 @@
 """Who has opened a developer session in openQA itself, beside devmode's own."""
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import structlog
 
 from devmode.background import in_background
 from devmode.errors import OpenqaAway
@@ -16,7 +17,7 @@ GOOD_FOR_S = 15.0
 LARGEST_PANEL = 256 << 10
 MOST_REMEMBERED = 1000
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Job = tuple[str, int]
 """An openQA by its URL, and the number of the job there."""
@@ -59,7 +60,8 @@ class Developers:
         try:
             answer = server.get(f"/tests/{number}/infopanel_ajax", {}, LARGEST_PANEL)
         except OpenqaAway as error:
-            log.info("openQA does not tell who controls a job there: %s", error.sentence)
+            untold = "openQA does not tell who controls a job"
+            log.info(untold, openqa_job=number, trouble=error.sentence)
             return
         developer = developer_on(answer.text)
         if developer != known.developer:

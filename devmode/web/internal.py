@@ -4,7 +4,6 @@ There are no cookies, routes or forms here: one sealed question comes in, sealed
 go out. On the address for people nothing of this can be reached, and here nothing of theirs.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import gevent
 import msgspec
+import structlog
 
 from devmode.cluster.leases import Lease
 from devmode.cluster.peers import ALIVE, OVER, REFUSED, SAID, framed, split_address
@@ -65,7 +65,7 @@ TEXT_S: Final = 0.05
 ALIVE_S: Final = 1.0
 """How often to say that the answer goes on."""
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Doors:
@@ -107,10 +107,10 @@ class Internal:
             )
             question: Question = decode(content, Question)  # type: ignore[arg-type]  # no class
         except NotSealed as error:
-            log.warning("a question of %s is not answered: %s", environ["REMOTE_ADDR"], error)
+            _log_refused(environ, error)
             return _refuse(start_response, "403 Forbidden")
         except ValueError as error:
-            log.warning("%s asks what makes no sense: %s", environ["REMOTE_ADDR"], error)
+            _log_refused(environ, error)
             return _refuse(start_response, "400 Bad Request")
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return self._parts(question, answer)
@@ -274,6 +274,10 @@ class Answers:
 
 def _nothing() -> None:
     """Who looks again and again need not be told."""
+
+
+def _log_refused(environ: dict[str, Any], error: Exception) -> None:
+    log.warning("a question is refused", address=environ["REMOTE_ADDR"], trouble=str(error))
 
 
 def _refuse(start_response: "StartResponse", status: str) -> Iterable[bytes]:
