@@ -116,11 +116,15 @@ def read_pool(directory: Path, known: Known | None = None) -> PoolReading | None
     """
     known = known or Known()
     try:
+        # No database keeps any other name.
+        str(directory).encode()
         with opened(directory) as pool:
             settings = _settings(directory, pool, known)
             return _reading(pool, settings, known) if settings else None
     except FileNotFoundError:
         return None
+    except UnicodeEncodeError as error:
+        raise UnreadablePool("its name is not UTF-8") from error
     except NotADirectoryError as error:
         raise UnreadablePool("it is not a directory, or a symbolic link") from error
     except OSError as error:

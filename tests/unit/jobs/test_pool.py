@@ -86,6 +86,14 @@ def test_a_token_that_could_lead_a_url_astray_is_refused_and_not_shown(
         read_pool(pool)
 
 
+def test_a_directory_with_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"pool-\xff")
+    directory.mkdir()
+    write(directory / "vars.json", SETTINGS)
+    with pytest.raises(UnreadablePool, match="UTF-8"):
+        read_pool(directory)
+
+
 @pytest.mark.parametrize(
     "value", [None, True, -1, 1.5, "x", "²", [1], {"a": 1}, 10**30, "9" * 9999, 65535]
 )
