@@ -8,8 +8,8 @@ from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.jobs.archive import Archive, Kept
 from devmode.jobs.job import Job, JobState
-from devmode.jobs.openqa import PASSED
 from devmode.jobs.registry import Registry
+from devmode.live.headline import outcome_of
 from devmode.live.schedule import current_module
 from devmode.live.screens import Screens
 from devmode.live.timeline import moment
@@ -56,9 +56,7 @@ class JobLine:
         """Its kind, or how it went if that is known: `passed` or `failed`."""
         if self.kind != "ended":
             return self.kind
-        if self.failed:
-            return "failed"
-        return PASSED if self.detail == PASSED else "ended"
+        return outcome_of(self.failed, self.detail) or "ended"
 
     @property
     def words(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from devmode.commandserver.execution import ExecutionState, Pause, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import Job, JobState
+from devmode.jobs.openqa import PASSED
 from devmode.live.schedule import current_module, modules_ahead
 
 RETRIEVING = "Retrieving the status…"
@@ -52,10 +53,21 @@ def headline_of(
     return Headline("running", _running(job, execution), ", ".join(filter(None, (module, doing))))
 
 
+def outcome_of(failed: int, result: str) -> str:
+    """Tell how an ended job went, `passed` or `failed`; empty where nobody knows.
+
+    `failed` is how many of its modules did, `result` what became of it in words.
+    """
+    if failed:
+        return "failed"
+    return PASSED if result == PASSED else ""
+
+
 def _paused(pause: Pause, module: str | None, tags: tuple[str, ...] | None) -> Headline:
     kind = pause.kind
     if kind is PauseKind.MODULE and module:
-        return Headline("paused", f"Paused at module {module}", pause.reason)
+        told = "" if pause.reason == f"reached module {module}" else pause.reason
+        return Headline("paused", f"Paused at module {module}", told)
     place = f" in {module}" if module else ""
     told = pause.reason.strip()
     if tags is not None:

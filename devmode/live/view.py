@@ -17,7 +17,7 @@ from devmode.live import buttons
 from devmode.live.audience import Audience
 from devmode.live.buttons import Action
 from devmode.live.control import Session
-from devmode.live.headline import Headline, headline_of
+from devmode.live.headline import Headline, headline_of, outcome_of
 from devmode.live.pausesettings import Settings, settings_of
 from devmode.live.schedule import Schedule, current_module, module_of, modules_ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
@@ -71,6 +71,13 @@ class LiveView(Struct, frozen=True, dict=True):
     def headline(self) -> Headline:
         """The status line."""
         return headline_of(self.job, self.execution, self.link, self.trouble)
+
+    @property
+    def outcome(self) -> str:
+        """How the job went, `passed` or `failed`; empty while it runs, or where nobody knows."""
+        if self.job.state is not JobState.ENDED:
+            return ""
+        return outcome_of(self.job.failed, self.job.result or "")
 
     @property
     def is_paused(self) -> bool:

@@ -36,7 +36,6 @@ def view_of(reason: str, module: str | None = "boot-grub") -> LiveView:
 @pytest.mark.parametrize(
     ("reason", "title"),
     [
-        ("reached module boot-grub", "Paused at module boot-grub"),
         (MISMATCH, "Paused on a screen mismatch in boot-grub"),
         (
             "reached backend_send_key and pause on next command enabled",
@@ -50,6 +49,11 @@ def view_of(reason: str, module: str | None = "boot-grub") -> LiveView:
 def test_a_pause_is_told_in_words_and_with_its_place(reason: str, title: str) -> None:
     headline = view_of(reason).headline
     assert (headline.title, headline.detail) == (title, reason)
+
+
+def test_a_pause_at_a_module_is_told_once() -> None:
+    headline = view_of("reached module boot-grub").headline
+    assert (headline.title, headline.detail) == ("Paused at module boot-grub", "")
 
 
 def test_a_screen_check_that_goes_on_during_a_pause_is_told() -> None:

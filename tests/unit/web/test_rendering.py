@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from selectolax.lexbor import LexborHTMLParser
 
 from app import create_app
 from devmode.commandserver.address import Address, JobToken
@@ -21,6 +22,7 @@ from devmode.jobs.openqa import Facts
 from devmode.jobs.remote import OpenqaPart
 from devmode.live.audience import Audience
 from devmode.live.control import Session
+from devmode.live.dashboard import JobLine
 from devmode.live.renderings import Renderings, Shown
 from devmode.live.screenview import ScreenFacts
 from devmode.live.subscription import Regions
@@ -50,6 +52,11 @@ IN_OPENQA = replace(JOB, openqa_id=7, openqa_url="http://openqa", openqa=PART)
 SESSION = Session(
     "olivia", datetime(2026, 1, 1, tzinfo=UTC), 1, open=True, requested_by=None, away=False
 )
+LINE = JobLine(
+    id=7, name="job", kind="paused", module="boot-a", done=1, failed=0, total=3, detail="",
+    owner=None, started_at=datetime(2026, 1, 1, tzinfo=UTC), ended_at=None, deadline=None,
+    picture=None,
+)  # fmt: skip
 VIEW = LiveView(JOB, RUNNING, LinkState.CONNECTED, None, None, "1.0", (), ScreenFacts())
 
 
@@ -246,3 +253,44 @@ def test_nothing_that_is_typed_is_replaced_while_openqa_goes_on_telling(
     further = structs.replace(view, job=replace(IN_OPENQA, openqa=away, modules=()))
     _shown, regions = job_regions(fragments, further, Audience.OWNER, before)
     assert "openqa" not in regions
+
+
+@pytest.mark.parametrize(
+    ("results", "result", "classes", "mark"),
+    [
+        (("ok", "ok"), "passed", "headline ended passed", "✓"),
+        (("ok", "fail"), "1 of 2 modules failed", "headline ended failed", "✗"),
+        (("ok", ""), "stopped early, 1 of 2 modules without a result", "headline ended", "■"),
+    ],
+)
+def test_the_headline_of_an_ended_job_shows_how_it_went(
+    fragments: Fragments, results: tuple[str, str], result: str, classes: str, mark: str
+) -> None:
+    modules = tuple(Module(f"m{number}", "boot", told) for number, told in enumerate(results))
+    ended = replace(JOB, state=JobState.ENDED, modules=modules, result=result)
+    _shown, regions = job_regions(fragments, structs.replace(VIEW, job=ended), Audience.VIEWER, {})
+    headline = LexborHTMLParser(regions["status"]).css_first(".headline")
+    assert headline is not None
+    assert (headline.attributes["class"] or "").split() == classes.split()
+    assert headline.text().split() == [mark, "Ended"]
+
+
+def test_a_module_that_was_cancelled_tells_no_run_time(fragments: Fragments) -> None:
+    """It has none that means anything: isotovideo writes down 0 s (basetest.pm)."""
+    modules = (Module("a", "boot", "canceled", 0), Module("b", "boot", "ok", 0))
+    job = replace(JOB, state=JobState.ENDED, modules=modules)
+    view = structs.replace(VIEW, job=job, execution=ExecutionState())
+    _shown, regions = job_regions(fragments, view, Audience.VIEWER, {})
+    notes = LexborHTMLParser(regions["schedule"]).css(".module summary .note")
+    assert [note.text(strip=True) for note in notes] == ["canceled", "ok, 0 s"]
+
+
+def test_a_line_of_the_list_names_the_module_once(fragments: Fragments) -> None:
+    """os-autoinst names it as the reason of some pauses."""
+    mismatch = "match=x timed out after 3 (assert_screen)"
+    reached = "reached module boot-a"
+    for detail, told in (("", "boot-a"), (reached, reached), (mismatch, f"boot-a: {mismatch}")):
+        html = fragments.render("jobs/_line.html", line=replace(LINE, detail=detail))
+        shown = LexborHTMLParser(html).css_first(".detail")
+        assert shown is not None
+        assert shown.text(strip=True) == told
