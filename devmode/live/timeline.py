@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 
 from devmode.sessions.store import EventFacts
@@ -81,6 +82,12 @@ def declined_in(events: Iterable[EventFacts]) -> Declined | None:
         return None
     # As Sessions.decline_request writes it down.
     return Declined(last.who, last.text.removeprefix("Declined the request of ").removesuffix("."))
+
+
+def by_day(entries: Iterable[TimelineEntry]) -> list[tuple[str, list[TimelineEntry]]]:
+    """Return each day of UTC with its entries, in the same order."""
+    days = groupby(entries, lambda entry: f"{entry.at:%Y-%m-%d}")
+    return [(day, list(of_day)) for day, of_day in days]
 
 
 def moment(seconds: float) -> datetime:

@@ -4,7 +4,7 @@ import msgspec
 from flask import Blueprint, Response, render_template, request
 
 from devmode import schemas
-from devmode.live.timeline import GROUPS, TimelineEntry, entries
+from devmode.live.timeline import GROUPS, TimelineEntry, by_day, entries
 from devmode.web import devmode
 
 blueprint = Blueprint("timeline", __name__, url_prefix="/jobs/<int:job_id>")
@@ -16,7 +16,7 @@ def show(job_id: int) -> str:
     return render_template(
         "jobs/timeline.html",
         job=devmode().feed.view(job_id).job,
-        entries=_entries(job_id, _only()),
+        days=by_day(_entries(job_id, _only())),
         groups=GROUPS,
         only=_only(),
     )

@@ -34,6 +34,7 @@ def test_an_ended_job_keeps_schedule_and_picture(
     assert "shell-command_line" in page
     assert "2/2" in page
     assert "The last picture of this job." in page
+    assert re.search(r"started \d{4}-\d\d-\d\d \d\d:\d\d UTC", page)
     assert owner.get(f"/jobs/{job.id}/screen.png").data.startswith(b"\x89PNG")
     line = next(line for line in app.extensions["devmode"].feed.jobs() if line.id == job.id)
     assert (line.kind, line.done, line.total) == ("ended", 2, 2)

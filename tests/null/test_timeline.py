@@ -1,6 +1,7 @@
 """The timeline of a real job, narrowed to some events and exported."""
 
 import json
+import re
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -33,6 +34,13 @@ def exported(person: Person, job: Watched, query: str = "") -> list[dict[str, st
 
 def test_the_whole_timeline_is_a_page(job: Watched, victor: Person) -> None:
     assert tuple(reversed(kinds_of(victor, job)))[-len(EVERYTHING) :] == EVERYTHING
+
+
+def test_the_whole_timeline_names_the_day(job: Watched, victor: Person) -> None:
+    page = LexborHTMLParser(victor.get(f"/jobs/{job.id}/timeline").text)
+    day = page.css_first(".timeline h2")
+    assert day is not None
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d UTC", day.text().strip())
 
 
 def test_it_can_be_narrowed_to_what_events_are_about(job: Watched, victor: Person) -> None:

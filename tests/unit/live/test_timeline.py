@@ -3,7 +3,15 @@ from typing import get_args
 import pytest
 
 from devmode import schemas
-from devmode.live.timeline import GROUPS, Declined, declined_in, group_of, moment
+from devmode.live.timeline import (
+    GROUPS,
+    Declined,
+    by_day,
+    declined_in,
+    entries,
+    group_of,
+    moment,
+)
 from devmode.sessions.store import EventFacts
 
 
@@ -36,6 +44,16 @@ def test_a_declined_request_is_told_until_people_do_something_else() -> None:
     assert declined_in([event("module", "boot"), declined]) == told
     assert declined_in([event("requested", "Asks."), declined]) is None
     assert declined_in([]) is None
+
+
+def test_days_are_told_apart() -> None:
+    """What was paused in the evening may be resumed in the morning."""
+    evening, morning = 1_767_225_599.0, 1_767_225_600.0
+    told = entries(EventFacts(1, at, None, "paused", "") for at in (morning, evening, evening))
+    assert [(day, len(of_day)) for day, of_day in by_day(told)] == [
+        ("2026-01-01", 1),
+        ("2025-12-31", 2),
+    ]
 
 
 def event(kind: str, text: str) -> EventFacts:
