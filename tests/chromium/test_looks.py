@@ -154,6 +154,20 @@ def test_who_presses_step_again_and_again_presses_nothing_else(person: Person) -
     """While a screen check runs it keeps its place, and what fails a module is nowhere near."""
     boxes = {}
     for state, name in (("running", "olivia"), ("mismatch", "oscar")):
+def test_who_could_take_control_sees_less_to_press_and_nothing_that_moves(person: Person) -> None:
+    heights = {}
+    for state, name in (("running", "olivia"), ("mismatch", "oscar")):
+        page = person(name)
+        open_job(page, state)
+        expect(page.locator("[data-action=start]")).to_be_visible()
+        heights[state] = {width: heights_at(page, width) for width in WIDTHS}
+        room = page.locator(".now").evaluate("now => now.clientHeight")
+    assert heights["running"] == heights["mismatch"]
+    page.click(".brand")
+    with controlled(page, "mismatch") as owner:
+        assert owner.locator(".now").evaluate("now => now.clientHeight") > room
+
+
         with controlled(person(name), state) as owner:
             works = state != "running"
             expect(owner.get_by_role("button", name="Step")).to_be_enabled(enabled=works)

@@ -111,6 +111,10 @@ def test_a_module_can_be_picked_to_pause_at(person: Person, job: StartJob) -> No
     for tab in (page, further):
         expect(tab.locator("#setting-pause_at")).to_have_value("")
         expect(tab.locator("#module-choose_entry .pause-here")).not_to_have_text("‖ pause here")
+    place = further.locator("#module-choose_entry .pause-here").bounding_box()
+    further.locator("#module-choose_entry summary").click()
+    expect(further.locator("#module-choose_entry .steps")).to_be_visible()
+    assert further.locator("#module-choose_entry .pause-here").bounding_box() == place
 
 
 def test_without_javascript_a_module_leads_to_a_page_of_its_steps(
