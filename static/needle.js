@@ -189,9 +189,9 @@ function forgetRefusals() {
 function showRefusal() {
   const mark = form.querySelector(".refusal:not(:empty)");
   const about = mark && form.querySelector(`[aria-describedby=${mark.id}]`);
-  const refused = about?.matches("fieldset") ? about.querySelector("input") : about;
-  if (refused?.matches("input")) refused.setAttribute("aria-invalid", "true");
-  refused?.focus();
+  // Of an area it may be any of its fields.
+  if (about?.matches("input")) about.setAttribute("aria-invalid", "true");
+  (about?.querySelector("input") ?? about)?.focus();
 }
 
 form.addEventListener("input", forgetRefusals);
