@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.chromium.conftest import keep_screenshot
+from tests.chromium.conftest import enter, keep_screenshot
 from tests.chromium.server import Server
 from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
@@ -121,6 +121,10 @@ def test_the_pages_around(person: Person, server: Server) -> None:
     olivia.click(".who button")
     olivia.wait_for_url("**/sign-in")
     look(olivia, "sign-in")
+    enter(olivia, "olivia", "not the code")
+    expect(olivia.locator(".message.error")).to_contain_text("That is not the start code")
+    expect(olivia.locator("#code")).to_be_focused()
+    look(olivia, "sign-in-refused")
 
 
 def test_a_paused_job(person: Person) -> None:
@@ -150,10 +154,6 @@ def test_what_is_below_stays_where_it_is_when_a_test_pauses_on_a_mismatch(person
     assert heights["running"] == heights["mismatch"]
 
 
-def test_who_presses_step_again_and_again_presses_nothing_else(person: Person) -> None:
-    """While a screen check runs it keeps its place, and what fails a module is nowhere near."""
-    boxes = {}
-    for state, name in (("running", "olivia"), ("mismatch", "oscar")):
 def test_who_could_take_control_sees_less_to_press_and_nothing_that_moves(person: Person) -> None:
     heights = {}
     for state, name in (("running", "olivia"), ("mismatch", "oscar")):
@@ -168,6 +168,10 @@ def test_who_could_take_control_sees_less_to_press_and_nothing_that_moves(person
         assert owner.locator(".now").evaluate("now => now.clientHeight") > room
 
 
+def test_who_presses_step_again_and_again_presses_nothing_else(person: Person) -> None:
+    """While a screen check runs it keeps its place, and what fails a module is nowhere near."""
+    boxes = {}
+    for state, name in (("running", "olivia"), ("mismatch", "oscar")):
         with controlled(person(name), state) as owner:
             works = state != "running"
             expect(owner.get_by_role("button", name="Step")).to_be_enabled(enabled=works)

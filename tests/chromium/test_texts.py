@@ -231,7 +231,7 @@ def test_without_javascript_the_whole_text_is_searched(person: Person, real: Rea
     page.press("#search", "Enter")
     expect(page.locator("#text .line")).to_have_text(["a needle"])
     expect(page.locator("#text .problem")).to_have_text("1 line holds “A NEEDLE”.")
-    expect(page.locator("noscript a")).to_have_text("Refresh by itself")
+    expect(page.locator("noscript a")).to_have_text("Refresh automatically")
 
 
 def test_matches_are_counted_and_gone_through_from_the_newest(
