@@ -18,7 +18,8 @@ db = current_app.extensions["migrate"].db
 
 def connect() -> Connection:
     try:
-        return db.engine.connect()
+        # With SQLite, who writes waits for others that do.
+        return db.engine.connect().execution_options(writes=True)
     except OperationalError as error:
         sys.exit(f"The database of DEVMODE_DATABASE_URL can't be reached: {error.orig}")
 
@@ -42,6 +43,8 @@ with connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
+        # All of them at once, also with SQLite: nobody else's upgrade comes in between.
+        transactional_ddl=True,
         **current_app.extensions["migrate"].configure_args,
     )
     with context.begin_transaction():

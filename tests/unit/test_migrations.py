@@ -1,5 +1,6 @@
 """The tables that migrations make are the ones that the models describe, and keep what is there."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, MetaData, Table, event, select, text, types
 from sqlalchemy.types import TypeEngine
 
+from devmode.cluster import sqlite
 from devmode.cluster.schema import VERSIONS, newer_schema_at
 from devmode.extensions import db
 from tests.apps import app_on
@@ -124,6 +126,23 @@ def test_an_upgrade_on_a_machine_that_is_busy_has_a_minute_from_one_statement_to
         event.listen(db.engine, "before_cursor_execute", note)
         upgrade()
     assert limits == {"1min"}
+
+
+def test_an_upgrade_of_a_file_waits_for_another_one_and_lets_none_come_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "devmode.sqlite"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(sqlite.time, "sleep", lambda _s: other.in_transaction and other.commit())
+    commits: list[Connection] = []
+    with app_with(f"sqlite:///{file}").app_context():
+        event.listen(db.engine, "commit", commits.append)
+        upgrade()
+    assert len(commits) == 1
+    assert other.execute("SELECT version_num FROM alembic_version").fetchall() == [(RELEASED[-1],)]
+    other.close()
 
 
 @pytest.mark.parametrize(
