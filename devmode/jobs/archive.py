@@ -205,6 +205,9 @@ class Archive:
             draft.rename(file)
         except OSError as error:
             log.warning("a file is not kept", job=job_id, file=name, trouble=error.strerror)
+            # Half of it would fill a full disk for nothing.
+            with suppress(OSError):
+                draft.unlink()
             return False
         return True
 

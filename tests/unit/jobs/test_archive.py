@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_a_picture_that_can_not_be_kept_costs_nothing_else(
     archive.keep(job, Picture(png(), Place("qemuscreenshot", "1.1.png", 5.0)))
     assert archive.complete(without_schedule(job)).modules == MODULES
     assert archive.picture(job.id) is None
+
+
+def test_nothing_is_left_of_what_a_full_disk_does_not_take(
+    database: Database, folder: Path
+) -> None:
+    archive = Archive(database, folder, 30, 20)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        archive.keep_text(7, "log", bytes(2 << 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert archive.text(7, "log") is None
+    assert list((folder / "7").iterdir()) == []
 
 
 def test_what_was_kept_for_long_enough_is_removed(database: Database, folder: Path) -> None:
