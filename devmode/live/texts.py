@@ -138,7 +138,7 @@ class Texts:
         if not self._registry.is_here(job):
             return self._glance_elsewhere(job, name, sight)
         reader = self._readers.get((job_id, name, _effective(name, sight)))
-        glance = _end_of(reader.text) if reader else self._look(job_id, name, sight)
+        glance = _end_of(reader.text) if reader else self._look(job, name, sight)
         return glance if glance.lines else self._kept(job_id, name) or glance
 
     def job_changed(self, job: Job) -> None:
@@ -146,7 +146,7 @@ class Texts:
         if job.state is not JobState.ENDED or not self._registry.is_here(job):
             return
         for name in texts_of(job.pool_directory):
-            end = self._look(job.id, name, Sight.NOTHING_TYPED).lines
+            end = self._look(job, name, Sight.NOTHING_TYPED).lines
             if end:
                 self._archive.keep_text(job.id, name, msgspec.json.encode(end))
 
@@ -162,8 +162,8 @@ class Texts:
         except HostAway as error:
             return Glance([], Cursor("", 0), f"{error.sentence} Its texts are there.")
 
-    def _look(self, job_id: int, name: str, sight: Sight) -> Glance:
-        text = self._text(job_id, name, sight)
+    def _look(self, job: Job, name: str, sight: Sight) -> Glance:
+        text = self._text(job, name, sight)
         try:
             # Once: that reads all of the end, and some are written faster than they are read.
             text.poll()
@@ -220,7 +220,8 @@ class Texts:
         key = job_id, name, _effective(name, sight)
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = _Reader(self._text(job_id, name, sight))
+            text = self._text(self._registry.get(job_id), name, sight)
+            reader = self._readers[key] = _Reader(text)
             failed = "a reader of texts failed"
             in_background(failed, self._run, key, reader, job=job_id, text=name)
         reader.ears.append(tell)
@@ -232,12 +233,11 @@ class Texts:
         reader.ears.remove(tell)
         reader.left_at = time.monotonic()
 
-    def _text(self, job_id: int, name: str, sight: Sight) -> Text:
-        job = self._registry.get(job_id)
+    def _text(self, job: Job, name: str, sight: Sight) -> Text:
         if not self._registry.is_here(job):
             return DistantText(self._elsewhere, job, name, sight)
         growing = GrowingText(
-            job.pool_directory, name, lambda: self._registry.token_in_pool(job_id)
+            job.pool_directory, name, lambda: self._registry.token_in_pool(job.id)
         )
         return ReadText(growing, lambda token: mask(token, name, sight))
 

@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from devmode.cluster.database import AWAY
 from devmode.commandserver.address import JobToken
+from devmode.errors import DatabaseAway
 from devmode.jobs.archive import Archive
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.texts import AT_ONCE, Chunk, GrowingText
@@ -31,6 +34,15 @@ class OneJobHere:
         return TOKEN
 
 
+class Unreachable(OneJobHere):
+    """The same, whose database is away."""
+
+    def get(self, _job_id: int) -> NoReturn:
+        raise DatabaseAway(AWAY)
+
+    token_in_pool = get
+
+
 class Flooded(GrowingText):
     """A text that has grown by as much whenever all of it has been read."""
 
@@ -52,3 +64,10 @@ def test_a_text_that_is_written_as_fast_as_it_is_read_is_shown_all_the_same(
     assert glance.lines[-1].spans == (("y", ""),)
     assert glance.cursor is not None
     assert glance.cursor.offset == AT_ONCE
+
+
+def test_the_end_of_a_job_is_told_to_others_too_while_the_database_is_away(tmp_path: Path) -> None:
+    job = Job(1, "a job", JobState.ENDED, tmp_path, 0.0)
+    texts = Texts(Unreachable(job), None, Archive(None, tmp_path / "kept", 1, 1))
+    texts.job_changed(job)
+    assert not (tmp_path / "kept").exists()
