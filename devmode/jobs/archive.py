@@ -95,8 +95,7 @@ class Archive:
         except DatabaseAway:
             log.warning("a schedule is not kept: the database is away", job=job.id)
         except IntegrityError:
-            # Another process was faster, with the same.
-            return
+            pass  # another process was faster, with the same
 
     def kept(self, job_ids: Iterable[int]) -> dict[int, Kept]:
         """Return what is kept of these jobs, by number."""
@@ -166,6 +165,8 @@ class Archive:
                 self.forget_old()
             except DatabaseAway:
                 log.warning("old jobs could not be forgotten: the database is away")
+            except OSError as error:
+                log.warning("files of old jobs could not be removed", trouble=error.strerror)
             gevent.sleep(SWEEP_S)
 
     def forget_old(self) -> None:

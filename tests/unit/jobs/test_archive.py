@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from sqlalchemy import create_engine, select, update
 
@@ -119,6 +120,24 @@ def test_what_was_kept_for_long_enough_is_removed(database: Database, folder: Pa
     assert archive.complete(without_schedule(old)).modules == ()
     with database.read() as connection:
         assert connection.scalars(select(JobRow.id)).all() == [young.id]
+
+
+def test_files_that_can_not_be_removed_are_tried_again_only_after_an_hour(
+    database: Database, folder: Path
+) -> None:
+    folder.write_text("no folder")
+    old = ended(database, 31)
+    sweeping = gevent.spawn(Archive(database, folder, 30, 20).run)
+    while not sweeping.ready() and is_known(database, old):
+        gevent.sleep(0)
+    gevent.sleep(0)
+    assert not sweeping.ready()
+    sweeping.kill()
+
+
+def is_known(database: Database, job: Job) -> bool:
+    with database.read() as connection:
+        return connection.scalar(select(JobRow.id).where(JobRow.id == job.id)) is not None
 
 
 def test_a_job_that_runs_is_never_too_old(database: Database, folder: Path) -> None:
