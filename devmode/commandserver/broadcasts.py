@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 LONGEST_TEXT = 4000
 """Characters of a reason that are kept: a `die` message can be hundreds of kilobytes."""
@@ -91,11 +92,13 @@ def decode(frame: bytes) -> Broadcast:
     """
     frame = frame.replace(rb"\u0000", rb"\u2400")
     try:
-        return _tamed(_whole.decode(frame), ours=False)
+        broadcast = _whole.decode(frame)
     except msgspec.ValidationError:
-        return _tamed(_salvage(frame), ours=True)
+        return _tamed(_salvage(frame))
     except _UNREADABLE as error:
         raise UnreadableBroadcast("the command server sent something that is not JSON") from error
+    # What is malformed is not for a message to say.
+    return _tamed(replace(broadcast, malformed=()) if broadcast.malformed else broadcast)
 
 
 def _salvage(frame: bytes) -> Broadcast:
@@ -114,14 +117,12 @@ def _salvage(frame: bytes) -> Broadcast:
     return Broadcast(**values, malformed=tuple(sorted(malformed)))
 
 
-def _tamed(broadcast: Broadcast, *, ours: bool) -> Broadcast:
+def _tamed(broadcast: Broadcast) -> Broadcast:
     changes: dict[str, Any] = {}
-    if broadcast.malformed and not ours:
-        changes["malformed"] = ()
     for name in _TEXTS:
         text = getattr(broadcast, name)
         if isinstance(text, str) and len(text) > LONGEST_TEXT:
             changes[name] = text[: LONGEST_TEXT - 1] + "…"
     if isinstance(broadcast.type_string, Typed):
         changes["type_string"] = Typed("•" * len(broadcast.type_string.text))
-    return msgspec.structs.replace(broadcast, **changes) if changes else broadcast
+    return replace(broadcast, **changes) if changes else broadcast

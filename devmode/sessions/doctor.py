@@ -111,7 +111,7 @@ class Doctor:
                 while not link.execution.known and link.state is not LinkState.CLOSED:
                     changed.wait()
                     changed.clear()
-            return list(_of_link(link))
+            return _of_link(link)
         finally:
             listening.stop()
 
@@ -154,20 +154,8 @@ def _named_host(job: Job) -> str | None:
 
 
 def _of_link(link: Link) -> list[Finding]:
-    version = link.execution.api_version
-    spoken = f"{version[0]}.{version[1]}" if version else "an unknown version"
-    if link.state is LinkState.CLOSED and (version is None or version[0] == API_MAJOR):
-        return [failed("Websocket", "The job ended meanwhile.", OVER)]
     if link.state is LinkState.CLOSED:
-        return [
-            UPGRADED,
-            fine("First status", "It came."),
-            failed(
-                "Version",
-                link.trouble or "The command server speaks another version.",
-                "Update os-autoinst on the worker's machine, or devmode.",
-            ),
-        ]
+        return _of_closed(link)
     if link.state in (LinkState.CONNECTING, LinkState.RECONNECTING):
         return [
             failed(
@@ -187,10 +175,27 @@ def _of_link(link: Link) -> list[Finding]:
                 " keeps the session, it asks for the status; try again in a moment.",
             ),
         ]
+    version = link.execution.api_version
+    spoken = f"{version[0]}.{version[1]}" if version else "an unknown version"
     return [
         UPGRADED,
         fine("First status", f"It came; the test is in {link.execution.module or 'no module'}."),
         fine("Version", f"It speaks version {spoken} of the developer mode."),
+    ]
+
+
+def _of_closed(link: Link) -> list[Finding]:
+    version = link.execution.api_version
+    if version is None or version[0] == API_MAJOR:
+        return [failed("Websocket", "The job ended meanwhile.", OVER)]
+    return [
+        UPGRADED,
+        fine("First status", "It came."),
+        failed(
+            "Version",
+            link.trouble or "The command server speaks another version.",
+            "Update os-autoinst on the worker's machine, or devmode.",
+        ),
     ]
 
 
