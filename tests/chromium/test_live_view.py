@@ -358,8 +358,12 @@ def test_a_killed_server_costs_nobody_their_control(
     real = job(*TOUR, **PAUSED)
     olivia, victor = person("olivia", at=real), person("victor", "viewer", at=real)
     take_control(olivia)
+    expect(victor.locator("#region-session")).to_contain_text("1 tab")
+    victor.evaluate("scrollTo(0, document.body.scrollHeight)")
+    place = victor.locator(".screen").bounding_box()
     with server.down():
-        expect(victor.locator("#stream-state")).to_be_visible()
+        expect(victor.locator("#stream-state")).to_be_in_viewport(ratio=1)
+        assert victor.locator(".screen").bounding_box() == place
     expect(victor.locator("#stream-state")).to_be_hidden()
     expect(olivia.locator("#region-timeline")).to_contain_text("adopted")
     expect(victor.locator("#region-session")).to_contain_text("olivia controls this job")
