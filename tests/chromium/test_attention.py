@@ -44,8 +44,13 @@ def test_the_time_left_is_shown_and_running_out_is_warned_of(
     olivia.goto(server.page_of(real.pool))
     expect(olivia.locator(".clock")).to_contain_text("4 min left")
     expect(olivia.locator("#clock-warning")).to_contain_text("Less than 5 min left")
+    parts = [olivia.locator(part) for part in (".clock summary", ".screen")]
+    places = [part.bounding_box() for part in parts]
     olivia.click(".clock summary")
-    expect(olivia.locator(".clock")).to_contain_text("nothing can extend it")
+    expect(olivia.get_by_text("nothing can extend it")).to_be_visible()
+    assert [part.bounding_box() for part in parts] == places
+    olivia.click("#attention summary")
+    expect(olivia.get_by_text("nothing can extend it")).to_be_hidden()
 
 
 def asks_to_be_told(olivia: Page, page: str, script: str) -> None:
