@@ -1,7 +1,7 @@
 """The commands about API tokens; they work on the database, as whoever may read its file."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 import msgspec
@@ -10,6 +10,7 @@ from devmode.cli.exits import FAILED, Failure
 from devmode.cli.jobs import json_option
 from devmode.cli.local import application
 from devmode.cli.words import plain
+from devmode.moment import moment
 from devmode.sessions.tokens import TokenFacts, Tokens
 from devmode.sessions.users import LONGEST_NAME, Role, is_name
 
@@ -118,7 +119,7 @@ def _told(facts: TokenFacts) -> Token:
         short_id=facts.short_id,
         name=facts.name,
         role=facts.role.label,
-        created_at=_moment(facts.created_at),
+        created_at=moment(facts.created_at),
         expires_at=_moment_if_any(facts.expires_at),
         last_used_at=_moment_if_any(facts.last_used_at),
         revoked_at=_moment_if_any(facts.revoked_at),
@@ -139,12 +140,8 @@ def _line(facts: TokenFacts) -> str:
 
 
 def _shown(seconds: float) -> str:
-    return _moment(seconds).strftime("%Y-%m-%d %H:%M UTC")
+    return moment(seconds).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _moment_if_any(seconds: float | None) -> datetime | None:
-    return None if seconds is None else _moment(seconds)
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return None if seconds is None else moment(seconds)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +22,7 @@ from devmode.errors import NotPermitted
 from devmode.jobs.files import Version, close, contents, opened, settled_version
 from devmode.jobs.png import LARGEST_PICTURE, is_whole, size_of
 from devmode.jobs.pool import RESULTS
+from devmode.moment import moment
 
 REQUEST: Final = "live_log"
 FOLDER: Final = "qemuscreenshot"
@@ -58,7 +59,7 @@ class Picture:
     @property
     def written_at(self) -> datetime:
         """When isotovideo wrote it."""
-        return datetime.fromtimestamp(self.place.written_at, UTC)
+        return moment(self.place.written_at)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from devmode.live.timeline import moment
+from devmode.moment import moment
 from devmode.sessions.store import SessionFacts
 
 

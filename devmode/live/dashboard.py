@@ -12,7 +12,7 @@ from devmode.jobs.registry import Registry
 from devmode.live.headline import outcome_of
 from devmode.live.schedule import current_module
 from devmode.live.screens import Screens
-from devmode.live.timeline import moment
+from devmode.moment import moment
 from devmode.sessions.links import Links, Listening
 from devmode.sessions.store import SessionFacts, Store
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from devmode.moment import moment
 from devmode.sessions.store import EventFacts
-
-LAST_S: Final = 253_402_300_799.0
-"""The last second of the year 9999, the last that `datetime` knows."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,3 @@ def by_day(entries: Iterable[TimelineEntry]) -> list[tuple[str, list[TimelineEnt
     """Return each day of UTC with its entries, in the same order."""
     days = groupby(entries, lambda entry: f"{entry.at:%Y-%m-%d}")
     return [(day, list(of_day)) for day, of_day in days]
-
-
-def moment(seconds: float) -> datetime:
-    """Turn seconds since 1970 into a time that templates can format.
-
-    Whoever owns a file gives it any time: one beyond the calendar is shown as its nearest.
-    """
-    return datetime.fromtimestamp(min(max(seconds, 0.0), LAST_S), UTC)

@@ -21,7 +21,8 @@ from devmode.live.headline import Headline, headline_of, outcome_of
 from devmode.live.pausesettings import Settings, settings_of
 from devmode.live.schedule import Schedule, current_module, module_of, modules_ahead
 from devmode.live.screenview import ScreenFacts, ScreenView, screen_view
-from devmode.live.timeline import Declined, TimelineEntry, entries, moment
+from devmode.live.timeline import Declined, TimelineEntry, entries
+from devmode.moment import moment
 from devmode.sessions.store import EventFacts
 
 

@@ -10,8 +10,8 @@ from devmode.commandserver.link import LinkState
 from devmode.jobs.job import NOWHERE
 from devmode.live.renderings import Shown
 from devmode.live.subscription import Regions
-from devmode.live.timeline import moment
 from devmode.live.view import LiveView
+from devmode.moment import moment
 from devmode.sessions.actions import shown_setting
 
 REGION = "snapshot"

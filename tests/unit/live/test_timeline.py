@@ -10,7 +10,6 @@ from devmode.live.timeline import (
     declined_in,
     entries,
     group_of,
-    moment,
 )
 from devmode.sessions.store import EventFacts
 
@@ -58,8 +57,3 @@ def test_days_are_told_apart() -> None:
 
 def event(kind: str, text: str) -> EventFacts:
     return EventFacts(1, 1.0, "olivia", kind, text)
-
-
-@pytest.mark.parametrize(("seconds", "year"), [(-1e14, 1970), (0, 1970), (1e9, 2001), (1e14, 9999)])
-def test_a_time_beyond_the_calendar_can_be_shown(seconds: float, year: int) -> None:
-    assert moment(seconds).year == year
