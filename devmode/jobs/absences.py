@@ -71,7 +71,7 @@ class Absences:
                 self._note(session)
                 self._give_up(session)
         for job in self._registry.away():
-            recorded = self._registry.recorded(job.id)
+            recorded = self._registry.as_recorded(job)
             if recorded.state is JobState.ENDED:
                 self._registry.hear(recorded)
 

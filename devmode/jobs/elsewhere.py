@@ -17,11 +17,10 @@ from gevent.event import Event
 from devmode.background import in_background
 from devmode.cluster.peers import Peers
 from devmode.commandserver.address import JobToken
-from devmode.errors import DevmodeError, HostAway, JobNotFound
+from devmode.errors import DevmodeError, HostAway
 from devmode.jobs.job import Job
 from devmode.jobs.needles import Needle
 from devmode.jobs.registry import Registry
-from devmode.jobs.sightings import ended_job
 from devmode.retries import rest
 
 AGAIN_S: Final = 0.5
@@ -136,15 +135,8 @@ class Elsewhere:
                 self._registry.hear(self._reached(job))
             for job_id in known.keys() - {job.id for job in jobs}:
                 # It ended while its host could not be heard.
-                self._registry.hear(self._recorded(known[job_id]))
+                self._registry.hear(self._registry.as_recorded(known[job_id]))
             known.clear()
-
-    def _recorded(self, job: Job) -> Job:
-        try:
-            return self._registry.recorded(job.id)
-        except JobNotFound:
-            # It is not even kept any more.
-            return ended_job(job, None, None, ())
 
     def _reached(self, job: Job) -> Job:
         """Return a job with the address of its command server as it is from here."""

@@ -18,7 +18,7 @@ from devmode.beat import to_beat_s
 from devmode.cluster.database import Database
 from devmode.cluster.notices import Notices
 from devmode.commandserver.address import JobToken
-from devmode.errors import DatabaseAway, TextNotFound
+from devmode.errors import DatabaseAway, JobNotFound, TextNotFound
 from devmode.jobs.breath import breathe, in_breaths
 from devmode.jobs.job import NOWHERE, Job, JobState
 from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
@@ -171,6 +171,16 @@ class Registry:
         unheard = job.state is JobState.RUNNING and not self.is_here(job)
         return replace(job, host_away=unheard)
 
+    def as_recorded(self, job: Job) -> Job:
+        """Return a job that only others told of as the database knows it.
+
+        One that is not even kept any more has ended.
+        """
+        try:
+            return self.recorded(job.id)
+        except JobNotFound:
+            return ended_job(job, None, None, ())
+
     def newer_than(self, job_id: int) -> Job | None:
         """Return the newest job that followed one in its pool directory; none while that runs."""
         return None if self._found(job_id) else self._rows.newer_than(job_id)
@@ -227,8 +237,7 @@ class Registry:
             self._pools.hear()
             seen = self._paths.found()
             for directory in self._due_among(seen | self._running.keys()):
-                with self._pools.look(directory):
-                    self._look(directory)
+                self._look_apart(directory)
                 breathe()
             self._take_news_of_openqa()
             self._pools.keep_to(seen)
@@ -304,6 +313,16 @@ class Registry:
         news = [run for run in runs if run.job.openqa is not self._remote.known(run.job.id)]
         for run in in_breaths(news, BATCH):
             self._go_on(run, run.reading)
+
+    def _look_apart(self, directory: Path) -> None:
+        """Look into a directory; whatever is in it, those behind it are looked into as well."""
+        try:
+            with self._pools.look(directory):
+                self._look(directory)
+        except DatabaseAway:
+            raise
+        except Exception:
+            log.exception("pool directory %s could not be looked into", directory)
 
     def _look(self, directory: Path) -> None:
         run = self._running.get(directory)

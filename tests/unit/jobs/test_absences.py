@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import create_engine, insert, update
+from sqlalchemy import create_engine, delete, insert, update
 
 from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
@@ -90,6 +90,14 @@ def test_a_job_whose_host_has_been_away_for_long_is_told_as_ended(world: World) 
     assert "outcome unknown: its host has been away since 20" in (job.result or "")
     assert not world.registry.running()
     assert [job.id for job in world.registry.ended()] == [JOB]
+
+
+def test_a_job_that_is_not_even_kept_any_more_has_ended(world: World) -> None:
+    with world.database.write() as session:
+        session.execute(delete(JobRow))
+    world.absences.sweep()
+    assert not world.registry.running()
+    assert [job.state for job in world.told] == [JobState.ENDED]
 
 
 def test_a_job_whose_host_may_come_back_still_runs(world: World) -> None:

@@ -11,6 +11,7 @@ from devmode.errors import DevmodeError, JobNotFound, OpenqaAway
 from devmode.jobs import elsewhere
 from devmode.jobs.elsewhere import Elsewhere, encode
 from devmode.jobs.job import Job, JobState
+from devmode.jobs.sightings import ended_job
 from tests.waiting import LIMIT_S
 
 JOB = Job(7, "a job", JobState.RUNNING, Path("/pool"), 1.0, host="there")
@@ -49,8 +50,8 @@ class Heard:
         last = {job.id: job for job in self.told}
         return [job for job in last.values() if job.state is JobState.RUNNING]
 
-    def recorded(self, job_id: int) -> Job:
-        raise JobNotFound(f"There is no job {job_id}.")
+    def as_recorded(self, job: Job) -> Job:
+        return ended_job(job, None, None, ())
 
 
 @pytest.fixture
@@ -80,6 +81,6 @@ def test_a_host_that_refuses_to_answer_is_asked_again(
     assert heard(peers, 3) == [JOB, replace(JOB, host_away=True), JOB]
 
 
-def test_a_job_that_ended_unheard_and_is_not_kept_any_more_has_ended(peers: OneOtherHost) -> None:
+def test_a_job_that_its_host_tells_no_more_of_is_as_it_is_recorded(peers: OneOtherHost) -> None:
     peers.answers = [[JOB], []]
     assert [job.state for job in heard(peers, 2)] == [JobState.RUNNING, JobState.ENDED]

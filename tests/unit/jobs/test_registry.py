@@ -25,6 +25,7 @@ from devmode.jobs import registry as looking
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, OpenqaInstance, OpenqaJob
 from devmode.jobs.openqa import Facts
+from devmode.jobs.pool import Known, PoolReading, read_pool
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import OpenqaPart, RemoteJobs
 from devmode.jobs.sealing import Seal
@@ -111,6 +112,24 @@ def test_a_job_runs_until_its_isotovideo_is_gone(
     assert jobs.running() == []
     assert jobs.get(job.id).state is JobState.ENDED
     assert only(jobs.ended()).id == job.id
+
+
+def test_what_can_not_be_understood_hides_no_other_directory(
+    database: Database, pool: Path, isotovideo: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = pool.parent / "odd"
+    odd.mkdir()
+
+    def read(directory: Path, known: Known) -> PoolReading | None:
+        if directory == odd:
+            raise RecursionError
+        return read_pool(directory, known)
+
+    monkeypatch.setattr(looking, "read_pool", read)
+    # Otherwise in no order.
+    monkeypatch.setattr(Registry, "_due_among", lambda _self, _those: [odd, pool])
+    isotovideo()
+    assert only(registry(database, pool).running()).pool_directory == pool
 
 
 def test_the_end_of_a_job_is_noticed_though_nothing_changes_in_its_directory(
