@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -59,16 +60,18 @@ _IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 @blueprint.get("/api/v1/openapi.json")
 def document() -> Response:
     """Describe the API to programs."""
-    return Response(msgspec.json.encode(_document()), mimetype=JSON)
+    return Response(msgspec.json.encode(_document(request.root_path)), mimetype=JSON)
 
 
 @blueprint.get("/api")
 def page() -> str:
     """Describe the API to people."""
-    return render_template("api.html", document=_document(), errors=_errors())
+    return render_template("api.html", document=_document(request.root_path), errors=_errors())
 
 
-def _document() -> Document:
+@lru_cache(maxsize=4)
+def _document(root_path: str) -> Document:
+    """Make the document once for each path that devmode is reached by: any stranger may ask."""
     offered = list(_operations())
     named = (kind for _rule, operation in offered for kind in (operation.gives, operation.body))
     # In the order of the operations, so that all processes tell the same.
@@ -86,7 +89,7 @@ def _document() -> Document:
             "version": version("devmode"),
             "description": "Look at running os-autoinst jobs, take control of them, steer them.",
         },
-        "servers": [{"url": request.root_path or "/"}],
+        "servers": [{"url": root_path or "/"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {
