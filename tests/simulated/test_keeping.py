@@ -25,6 +25,7 @@ from devmode.commandserver.link import Link, LinkState
 from devmode.commandserver.simulator import Simulator
 from devmode.commandserver.simulator.job import Message
 from devmode.errors import (
+    CommandNotConfirmed,
     CommandServerUnreachable,
     DatabaseAway,
     IncompatibleCommandServer,
@@ -37,7 +38,7 @@ from devmode.jobs.job import Job, JobState
 from devmode.jobs.registry import Registry
 from devmode.jobs.remote import RemoteJobs
 from devmode.jobs.sealing import Seal
-from devmode.sessions import keeper
+from devmode.sessions import keeper, service
 from devmode.sessions.keeper import Keeper
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.links import Links, Listening
@@ -87,6 +88,12 @@ class Process:
 
     def keeper(self) -> str:
         return self.facts().process_id
+
+    def sessions(self) -> Sessions:
+        """What developers can do here, without other hosts and openQA."""
+        unused: Any = None
+        parts = (self.registry, self.store, self.keeping, self.notices, unused, unused)
+        return Sessions(*parts, away_after_s=600)
 
     def pauses(self) -> Listening:
         """Has the job pause over a link that stays up as long as what is returned."""
@@ -454,17 +461,23 @@ def test_who_takes_control_just_before_the_database_goes_away_is_not_told_that_n
     def away(_job_id: int) -> None:
         raise DatabaseAway("Nothing was changed.")
 
-    unused: Any = None
-    sessions = Sessions(
-        process.registry, process.store, process.keeping, process.notices, unused, unused,
-        away_after_s=600,
-    )  # fmt: skip
+    sessions = process.sessions()
     process.keeping.is_retiring = True
     with monkeypatch.context() as broken:
         broken.setattr(process.store, "session_of", away)
         with pytest.raises(OutcomeUnknown):
             sessions.start(process.job.id, OLIVIA)
     assert process.facts().developer == OLIVIA.name
+
+
+def test_what_nobody_takes_in_time_is_withdrawn_and_its_developer_told_that_nothing_was_sent(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ANSWER_S", 0.2)
+    process.store.reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper="another", turn=1)
+    with pytest.raises(CommandNotConfirmed, match="nothing was sent"):
+        process.sessions().act(process.job.id, OLIVIA, "pause", {}, None)
+    assert not process.store.requests.any_waits(process.job.id)
 
 
 def test_who_can_never_take_control_is_told_so(process: Process) -> None:
