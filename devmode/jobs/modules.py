@@ -9,6 +9,8 @@ from typing import Final
 LONGEST_NAME: Final = 200
 LARGEST_RECORD: Final = 8 << 20
 """Bytes of what a module tells: it lists every screenshot, with all needles that did not match."""
+PASSED: Final = "passed"
+"""The result of a job none of whose modules failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,14 @@ def is_module_name(name: str) -> bool:
 def record_file(module: str) -> str:
     """Name the file in which a module, by its short name, tells of itself."""
     return f"result-{module}.json"
+
+
+def summary(results: list[str]) -> str:
+    """Say in a few words how the modules of a schedule went."""
+    if not results:
+        return "ended before its schedule was known"
+    failed = sum(result == "fail" for result in results)
+    unfinished = sum(result not in ("ok", "softfail", "fail", "skip") for result in results)
+    if unfinished:
+        return f"stopped early, {unfinished} of {len(results)} modules without a result"
+    return f"{failed} of {len(results)} modules failed" if failed else PASSED

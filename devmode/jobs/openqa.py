@@ -23,6 +23,7 @@ from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, OpenqaAway
 from devmode.jobs.breath import breathe
 from devmode.jobs.models import JobRow, OpenqaInstance, OpenqaJob
+from devmode.jobs.modules import summary
 from devmode.jobs.sealing import Seal
 from devmode.openqa.answers import JobFacts, Worker
 from devmode.openqa.api import Api
@@ -44,9 +45,6 @@ OPENQA = "openqa"
 """Topic: this openQA can be asked again, or no longer."""
 OPENQA_JOB = "openqa-job"
 """Topic: an openQA has told something new of this job, by its number here."""
-PASSED = "passed"
-"""The result of a job none of whose modules failed."""
-
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -366,14 +364,3 @@ def await_turn(session: Session) -> None:
 def hash_of(token: JobToken) -> str:
     """Return what a token is known again by."""
     return hashlib.sha256(token.reveal().encode()).hexdigest()
-
-
-def summary(results: list[str]) -> str:
-    """Say in a few words how the modules of a schedule went."""
-    if not results:
-        return "ended before its schedule was known"
-    failed = sum(result == "fail" for result in results)
-    unfinished = sum(result not in ("ok", "softfail", "fail", "skip") for result in results)
-    if unfinished:
-        return f"stopped early, {unfinished} of {len(results)} modules without a result"
-    return f"{failed} of {len(results)} modules failed" if failed else PASSED

@@ -21,7 +21,8 @@ from devmode.commandserver.address import JobToken
 from devmode.errors import DatabaseAway, JobNotFound, TextNotFound
 from devmode.jobs.breath import breathe, in_breaths
 from devmode.jobs.job import NOWHERE, Job, JobState
-from devmode.jobs.openqa import OPENQA, OPENQA_JOB, summary
+from devmode.jobs.modules import summary
+from devmode.jobs.openqa import OPENQA, OPENQA_JOB
 from devmode.jobs.pool import Known, PoolReading, UnreadablePool, read_pool
 from devmode.jobs.poolpaths import PoolPaths
 from devmode.jobs.poolwatch import PoolWatch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from devmode.commandserver.execution import ExecutionState, Pause, PauseKind
 from devmode.commandserver.link import LinkState
 from devmode.jobs.job import Job, JobState
-from devmode.jobs.openqa import PASSED
+from devmode.jobs.modules import PASSED
 from devmode.live.schedule import current_module, modules_ahead
 
 RETRIEVING = "Retrieving the status…"

@@ -4,13 +4,13 @@ openQA knows devmode by its API key alone, so who asked, and why, stands in what
 the job's timeline.
 """
 
-from devmode.errors import InvalidCommand, NotPermitted, OpenqaAway, OpenqaRefused, SessionLocked
+from devmode.errors import InvalidCommand, OpenqaAway, OpenqaRefused, SessionLocked
 from devmode.jobs.job import Job
 from devmode.jobs.registry import Registry
 from devmode.openqa.api import Api
 from devmode.schemas import LONGEST_COMMENT, LONGEST_REASON
 from devmode.sessions.store import Store
-from devmode.sessions.users import Role, Visitor
+from devmode.sessions.users import Visitor, require_operator
 
 
 class Errands:
@@ -75,8 +75,7 @@ class Errands:
 
     def _permitted(self, job_id: int, visitor: Visitor, what: str) -> Job:
         job = self._registry.get(job_id)
-        if visitor.role < Role.OPERATOR:
-            raise NotPermitted(f"You are signed in as {visitor.role.label}, which can't {what}.")
+        require_operator(visitor, what)
         return job
 
     def _check_free(self, job: Job, visitor: Visitor) -> None:

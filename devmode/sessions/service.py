@@ -32,7 +32,7 @@ from devmode.sessions.keeper import Abandoned
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.requests import ANSWER, ANSWER_S, NOT_OWNER
 from devmode.sessions.store import EventFacts, SessionFacts, Store
-from devmode.sessions.users import Role, Visitor
+from devmode.sessions.users import Role, Visitor, require_operator
 
 WHOLE_TIMELINE = 10_000
 """More events than any job has."""
@@ -82,7 +82,7 @@ class Sessions:
         `JobNotFound`, `JobNotRunning`, `SessionLocked`, `CommandServerUnreachable`,
         `IncompatibleCommandServer`, `OutcomeUnknown`.
         """
-        _require(visitor, Role.OPERATOR, "control a job")
+        require_operator(visitor, "control a job")
         job = self._running(job_id)
         if job.obstacle:
             raise CommandServerUnreachable(job.obstacle)
@@ -109,7 +109,7 @@ class Sessions:
         Raises `NotPermitted`, `NotSessionOwner`, `StateChanged`, `InvalidCommand`,
         `CommandNotConfirmed`, `CommandServerUnreachable`, `OutcomeUnknown`.
         """
-        _require(visitor, Role.OPERATOR, "control a job")
+        require_operator(visitor, "control a job")
         self._running(job_id)
         if action == "settings":
             self._check_settings(job_id, arguments)
@@ -147,7 +147,7 @@ class Sessions:
 
     def request_control(self, job_id: int, visitor: Visitor) -> str:
         """Ask the owner for control."""
-        _require(visitor, Role.OPERATOR, "ask for control")
+        require_operator(visitor, "ask for control")
         self._running(job_id)
         facts = self._store.session_of(job_id)
         if facts is None:
@@ -158,7 +158,7 @@ class Sessions:
 
     def withdraw_request(self, job_id: int, visitor: Visitor) -> str:
         """Ask for control no more."""
-        _require(visitor, Role.OPERATOR, "ask for control")
+        require_operator(visitor, "ask for control")
         self._running(job_id)
         facts = self._store.session_of(job_id)
         text = "Withdrew the request for control."
@@ -197,7 +197,7 @@ class Sessions:
 
     def take_over(self, job_id: int, visitor: Visitor) -> str:
         """Take control from its owner: administrators, or any operator when the owner is away."""
-        _require(visitor, Role.OPERATOR, "take over a job")
+        require_operator(visitor, "take over a job")
         self._running(job_id)
         facts = self._store.session_of(job_id)
         if facts is None:
@@ -276,7 +276,7 @@ class Sessions:
 
     def _owned(self, job_id: int, visitor: Visitor) -> SessionFacts:
         # The same user may come with a lesser role: by a token, or taken down since.
-        _require(visitor, Role.OPERATOR, "control a job")
+        require_operator(visitor, "control a job")
         facts = self._store.session_of(job_id)
         if facts is None or facts.user_id != visitor.id:
             raise NotSessionOwner(NOT_OWNER)
@@ -340,8 +340,3 @@ def _begun() -> Iterator[None]:
 
 def _asks_no_more(who: str) -> StateChanged:
     return StateChanged(f"{who} does not ask for control any more.")
-
-
-def _require(visitor: Visitor, role: Role, what: str) -> None:
-    if visitor.role < role:
-        raise NotPermitted(f"You are signed in as {visitor.role.label}, which can't {what}.")

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database
 from devmode.cluster.notices import Notices
+from devmode.errors import NotPermitted
 from devmode.sessions.models import User
 
 MOST_RACES = 4
@@ -68,6 +69,12 @@ class Visitor:
     """Of the login or the token: what is over when the visitor may not stay."""
     signed_in_at: str | None = None
     """Who keeps them signed in, an openQA by its URL or `PROXY`; None where devmode does."""
+
+
+def require_operator(visitor: Visitor, what: str) -> None:
+    """Raise `NotPermitted` with `what` a mere viewer can't do."""
+    if visitor.role < Role.OPERATOR:
+        raise NotPermitted(f"You are signed in as {visitor.role.label}, which can't {what}.")
 
 
 # Put together once: every request asks it.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devmode.jobs.openqa import PASSED, summary
+from devmode.jobs.modules import PASSED, summary
 
 
 @pytest.mark.parametrize(
