@@ -83,9 +83,7 @@ class Fragments:
         return known.render(context)
 
     def _load(self, name: str) -> Template:
-        template = self._environment.get_template(name)
-        if not self._environment.auto_reload:
-            self._templates[name] = template
+        template = self._templates[name] = self._environment.get_template(name)
         # Each rendering copies them; from Jinja's chain of two that takes as long as most regions.
         template.globals = self._environment.globals
         return template
