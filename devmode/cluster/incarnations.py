@@ -37,11 +37,13 @@ def has_died(incarnation: str | None) -> bool:
 def is_of_another_machine(incarnation: str | None) -> bool:
     """Tell whether a process runs under another kernel; False also of what doesn't say so."""
     own = _kernel()
-    return bool(incarnation and own) and _boot_of(incarnation) != _boot_of(own)
+    if incarnation is None or own is None:
+        return False
+    return _boot_of(incarnation) != _boot_of(own)
 
 
-def _boot_of(incarnation: str | None) -> str:
-    return (incarnation or "").partition(" ")[0]
+def _boot_of(incarnation: str) -> str:
+    return incarnation.partition(" ")[0]
 
 
 @cache
