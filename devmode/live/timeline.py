@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from devmode.moment import moment
-from devmode.sessions.store import EventFacts
+from devmode.sessions.store import DECLINED, EventFacts
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def declined_in(events: Iterable[EventFacts]) -> Declined | None:
     last = next((event for event in events if group_of(event.kind) == "people"), None)
     if last is None or last.kind != "declined" or last.who is None:
         return None
-    # As Sessions.decline_request writes it down.
-    return Declined(last.who, last.text.removeprefix("Declined the request of ").removesuffix("."))
+    return Declined(last.who, last.text.removeprefix(DECLINED).removesuffix("."))
 
 
 def by_day(entries: Iterable[TimelineEntry]) -> list[tuple[str, list[TimelineEntry]]]:

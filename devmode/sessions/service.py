@@ -31,7 +31,7 @@ from devmode.sessions.events import OPENING_S
 from devmode.sessions.keeper import Abandoned
 from devmode.sessions.keeping import Keeping
 from devmode.sessions.requests import ANSWER, ANSWER_S, NOT_OWNER
-from devmode.sessions.store import EventFacts, SessionFacts, Store
+from devmode.sessions.store import DECLINED, EventFacts, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor, require_operator
 
 WHOLE_TIMELINE = 10_000
@@ -173,7 +173,7 @@ class Sessions:
         self._running(job_id)
         facts = self._owned(job_id, visitor)
         asking = self._store.user_named(who)
-        text = f"Declined the request of {who}."
+        text = f"{DECLINED}{who}."
         if asking is None or not self._store.end_request(
             facts, asking, kind="declined", text=text, who=visitor.name
         ):

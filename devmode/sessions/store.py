@@ -46,6 +46,8 @@ RACES = 3
 """How often taking control is tried while others are faster, and have let go again."""
 NEWEST = 50
 """How many events of a job are shown beside it."""
+DECLINED = "Declined the request of "
+"""The text of an event begins so, then come the name and a full stop: pages read the name there."""
 
 log = structlog.stdlib.get_logger(__name__)
 
