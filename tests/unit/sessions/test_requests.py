@@ -1,20 +1,17 @@
 """What a developer asks for is taken once and in time, or refused; on both kinds of database."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import create_engine, update
+from sqlalchemy import update
 
 from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
-from devmode.cluster.database import Base, Database
+from devmode.cluster.database import Database
 from devmode.cluster.leases import Lease
 from devmode.cluster.notices import Notices
-from devmode.cluster.postgresql import engine_options
 from devmode.errors import CommandNotConfirmed, NotSessionOwner, OutcomeUnknown, StateChanged
-from devmode.jobs.models import JobRow
-from devmode.sessions.models import SessionCommand, User
+from devmode.sessions.models import SessionCommand
 from devmode.sessions.requests import ANSWER_S, LONGEST_S, Requests
 from devmode.sessions.store import SessionFacts, Store
 
@@ -76,21 +73,12 @@ class Session:
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = create_engine(database_url, **engine_options(database_url))
-    database = Database(engine)
-    Base.metadata.create_all(engine)
-    nowhere = {"host": "", "pool_directory": "", "token_hash": ""}
-    with database.write() as session:
-        people = {OLIVIA: "olivia", ADAM: "adam", OSCAR: "oscar"}
-        session.add_all(User(id=number, name=name) for number, name in people.items())
-        session.add(JobRow(id=JOB, name="x", started_at=1, **nowhere))
-    lease = Lease(database, "here")
+def session(peopled: Database) -> Session:
+    lease = Lease(peopled, "here")
     lease.take()
-    store = Store(database, Notices(board_of(database), lease), lease)
+    store = Store(peopled, Notices(board_of(peopled), lease), lease)
     store.reserve(JOB, OLIVIA, "olivia")
-    yield Session(database, store, lease.process_id)
-    engine.dispose()
+    return Session(peopled, store, lease.process_id)
 
 
 def test_what_is_asked_is_taken_once_and_in_order(session: Session) -> None:
