@@ -41,8 +41,8 @@ MANY = 10
 FIRST = 20
 """So many come one after the other; what the first sessions make a process learn is no cost of
 the later ones."""
-MOST_PEOPLE = 900
-"""Mojolicious accepts a thousand connections."""
+MOST_PEOPLE = 450
+"""Mojolicious accepts a thousand connections, and a developer on openQA's page has two."""
 SHAPES = ((1, 1, 100.0), (1, 100, 10.0), (1, 500, 10.0), (500, 1, 100.0))
 """Jobs, viewers of each, and messages a second for all jobs together."""
 
@@ -174,22 +174,24 @@ def passages(bench: Bench, jobs: int, audiences: list[Audience], taken_s: float)
 
 
 def arrivals(bench: Bench, count: int) -> Iterator[Arrival]:
-    """Measure how people come: as viewers, as developers in control, as viewers of one job."""
-    with command_servers(count + FIRST) as (_servers, pools):
+    """Measure how people come: as viewers, from there to control, and as viewers of one job."""
+    nobody, everybody = range(0), range(FIRST + count)
+    with command_servers(len(everybody)) as (_servers, pools):
         for name, start in bench.subjects(pools).items():
-            for who, come_alone, come in (
-                ("viewers", _watch_alone, _watch),
-                ("developers", _take_control_alone, _take_control),
-                ("viewers of one job", _join_alone, _join),
+            for who, watching, come_alone, come in (
+                ("viewers", nobody, _watch_alone, _watch),
+                ("viewers who take control", everybody, _take_control_alone, _take_control),
+                ("viewers of one job", nobody, _join_alone, _join),
             ):
                 with start() as subject, Child("bench.viewers") as viewers:
+                    _watch(subject, watching, viewers)
                     alone = [come_alone(subject, job, viewers) for job in range(FIRST)]
                     memory, used_s, began = (
                         subject.memory_kb(),
                         subject.cpu_s(),
                         time.monotonic(),
                     )
-                    come(subject, range(FIRST, FIRST + count), viewers)
+                    come(subject, everybody[FIRST:], viewers)
                     taken_s = time.monotonic() - began
                     yield Arrival(
                         name,
@@ -298,7 +300,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench peer", description=__doc__)
     parser.add_argument("shapes", nargs="*", help=f"of {' '.join(names)}; all without any")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each is measured")
-    parser.add_argument("--people", type=int, default=500, help="how many come; 0 for none")
+    parser.add_argument("--people", type=int, default=400, help="how many come; 0 for none")
     parser.add_argument("--json", type=Path, help="write all figures to this file, too")
     parser.add_argument("--plot", type=Path, help="draw the delays into this SVG file")
     options = parser.parse_args()

@@ -29,11 +29,11 @@ class Subject(Protocol):
     def viewer(self, job: int) -> Request:
         """Return what somebody sends who wants to watch a job."""
 
-    def open_session(self, job: int, viewers: Child) -> float:
-        """Have somebody control a job and watch it; return how long that took, in ms."""
+    def open_session(self, job: int, viewers: Child, /) -> float:
+        """Have somebody who watches a job control it; return how long that took, in ms."""
 
-    def open_sessions(self, jobs: range, viewers: Child) -> None:
-        """Have somebody control each of these jobs and watch it."""
+    def open_sessions(self, jobs: range, viewers: Child, /) -> None:
+        """Have whoever watches each of these jobs control it."""
 
     def cpu_s(self) -> float:
         """Seconds of CPU that its processes have used."""
@@ -69,7 +69,7 @@ class Livehandler:
         return viewing.websocket(self._address, path, '"running":')
 
     def open_session(self, job: int, viewers: Child) -> float:
-        """Open the websocket of a developer: that is what takes control."""
+        """Open the websocket of a developer beside that of a viewer: that is what takes control."""
         return open_alone(self._developer(job), viewers)
 
     def open_sessions(self, jobs: range, viewers: Child) -> None:
@@ -132,16 +132,14 @@ class Devmode:
         """Open the event stream of the live view."""
         return viewing.stream(self._address(job), self._viewer.cookie, self._jobs[job])
 
-    def open_session(self, job: int, viewers: Child) -> float:
-        """Open the event stream, then click on “Take control”."""
+    def open_session(self, job: int, _viewers: Child) -> float:
+        """Click on “Take control”."""
         person = self._people[job % AT_ONCE]
         person.hang_up()
-        opened_in_ms = open_alone(self.viewer(job), viewers)
-        return opened_in_ms + person.timed_post(f"/jobs/{self._jobs[job]}/session")
+        return person.timed_post(f"/jobs/{self._jobs[job]}/session")
 
-    def open_sessions(self, jobs: range, viewers: Child) -> None:
-        """Open the event streams, then click on “Take control” as several people."""
-        viewers.ask({"open": [self.viewer(job) for job in jobs], "at_once": AT_ONCE})
+    def open_sessions(self, jobs: range, _viewers: Child) -> None:
+        """Click on “Take control” as several people."""
         for person in self._people:
             person.hang_up()
         with ThreadPoolExecutor(AT_ONCE) as clicking:
