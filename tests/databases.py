@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import URL
 
 from tests.children import children
+from tests.waiting import LIMIT_S
 
 OWNER = "postgres"
 """Whom PostgreSQL runs as where the tests run as root, which it refuses."""
-LIMIT_S = 30.0
 _numbers = itertools.count(1)
 
 

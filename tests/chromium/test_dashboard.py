@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bench.commandservers import Burst
-from demo.processes import wait_until
 from tests.chromium.server import ROOT, Server
 from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S, until
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
@@ -51,7 +51,7 @@ class CommandServers:
     def stop(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(LIMIT_S)
 
     def _answer(self) -> None:
         assert self._process.stdout
@@ -131,7 +131,7 @@ def test_three_hundred_jobs_are_live_though_nobody_has_opened_one(
         many.play(Burst("module", per_second=MANY, seconds=1))
         return in_a_module.count() == MANY
 
-    assert wait_until(are_all_live, 60)
+    until(are_all_live, "all to be live")
     nothing_moves_when_lines_change(olivia, many)
     many.play(Burst("pause", per_second=10, seconds=0.3))
     expect(olivia.locator(".job.paused")).to_have_count(3)

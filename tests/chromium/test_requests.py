@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.chromium.server import Server
+from tests.waiting import LIMIT_S
 
 Person = Callable[..., Page]
 
@@ -17,7 +18,7 @@ Person = Callable[..., Page]
 def status_of(url: str, data: bytes | None = None, **headers: str) -> int:
     request = urllib.request.Request(url, data, headers)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -41,7 +42,7 @@ def test_a_body_that_no_form_has_is_refused(server: Server) -> None:
 
 def test_a_body_that_breaks_off_is_refused(server: Server) -> None:
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=LIMIT_S) as connection:
         head = f"POST /sign-in HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 9\r\n\r\n"
         connection.sendall(f"{head}name".encode())
         connection.shutdown(socket.SHUT_WR)

@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from demo.processes import wait_until
 from tests.chromium.server import Server
 from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
@@ -41,7 +40,7 @@ def slow_stream(server: Server, path: str, cookies: str) -> Iterator[float]:
     address = urlsplit(server.url)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
+        connection.settimeout(LIMIT_S)
         connection.connect((address.hostname, address.port))
         head = f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: {cookies}\r\n\r\n"
         connection.sendall(head.encode())
@@ -105,7 +104,7 @@ def test_without_javascript_the_page_comes_with_the_picture(person: Person, job:
     olivia = person("olivia", at=real, java_script_enabled=False)
     # Another page would take the place of the one that is looked at.
     olivia.goto(f"{olivia.url}?refresh=off")
-    assert wait_until(lambda: says_that_pictures_come(olivia), LIMIT_S)
+    until(lambda: says_that_pictures_come(olivia), "the page to tell of pictures")
     assert olivia.locator("#picture").evaluate("image => image.naturalWidth") > 0
 
 
@@ -136,11 +135,11 @@ def test_what_a_killed_server_asked_for_is_withdrawn_by_the_next(
 ) -> None:
     real = job(*TOUR, **AT_THE_MENU)
     olivia = person("olivia", at=real)
-    assert wait_until((real.pool / "live_log").exists, LIMIT_S)
+    until((real.pool / "live_log").exists, "the request for pictures")
     with server.down():
         olivia.goto("about:blank")
         assert (real.pool / "live_log").exists()
-    assert wait_until(lambda: not (real.pool / "live_log").exists(), LIMIT_S)
+    until(lambda: not (real.pool / "live_log").exists(), "the request to be withdrawn")
 
 
 def says_that_pictures_come(page: Page) -> bool:

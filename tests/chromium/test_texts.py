@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.processes import wait_until
 from tests.chromium.server import Server
 from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 Person = Callable[..., Page]
 StartJob = Callable[..., RealJob]
@@ -118,7 +117,7 @@ def test_what_was_kept_of_a_text_is_shown_at_its_end(
     ended.stop()
     expect(page.locator("#region-status .headline")).to_have_attribute("data-kind", "ended")
     kept = server.folder / "kept" / page_of_job.rpartition("/")[2] / "end-of-log"
-    assert wait_until(kept.exists, LIMIT_S)
+    until(kept.exists, "the end of the log to be kept")
     shutil.rmtree(ended.pool)
     page.click("#panel .tabs a >> text=Log")
     expect(page.locator("#text .problem")).to_have_text("This is all that was kept of it.")

@@ -10,13 +10,11 @@ from typing import Self
 
 from tests.children import children
 from tests.processes.world import ROOT
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 DEVMODE = Path("opt/devmode")
 INSTALLED = ("bin/flask", "bin/gunicorn", "bin/devmode", "lib/python*/site-packages/_devmode.pth")
 """What is run there: it names the checkout that it was installed in."""
-BOOT_S = 60.0
-LIMIT_S = 60.0
 
 
 class Machine:
@@ -49,7 +47,7 @@ class Machine:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            until(self._is_up, "systemd", BOOT_S)
+            until(self._is_up, "systemd")
         except BaseException:
             self.end()
             raise

@@ -10,7 +10,7 @@ from tests.databases import PostgresqlServer
 from tests.migrations import UPGRADE
 from tests.processes.people import Person
 from tests.processes.world import ROOT, World
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture
@@ -55,7 +55,12 @@ def test_tables_of_a_newer_devmode_stop_the_start_with_a_sentence(world: World) 
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for program in (gunicorn.command(), UPGRADE):
         started = subprocess.run(
-            program, cwd=ROOT, env=gunicorn.environment, capture_output=True, text=True, timeout=30
+            program,
+            cwd=ROOT,
+            env=gunicorn.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
         )
         assert started.returncode == 1
         assert "belongs to a newer devmode" in started.stderr

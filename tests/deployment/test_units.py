@@ -17,7 +17,7 @@ from tests.migrations import UPGRADE
 from tests.openqa.pages import Developer
 from tests.processes.people import Person
 from tests.processes.world import ROOT, START_CODE, Gunicorn, World
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 SERVICE, SOCKET = "devmode@.service", "devmode@.socket"
 MOST_EXPOSURE = 2.0
@@ -218,7 +218,7 @@ def test_systemd_runs_what_steers_a_job_and_loses_nobody_when_it_is_replaced(
     assert json.loads(machine.does(status))["session"]["developer"] == "olivia"
 
     olivia.post(f"{job}/session/release", then="cancel", reason="enough")
-    assert isotovideo.wait(30) is not None
+    assert isotovideo.wait(LIMIT_S) is not None
     until(lambda: "The job has ended" in olivia.get(job), "the end")
     until(lambda: list((machine.root / KEPT[1:]).rglob("*.png")), "its last picture to be kept")
     job_token = json.loads((machine.root / POOL[1:] / "vars.json").read_text())["JOBTOKEN"]

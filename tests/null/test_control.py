@@ -8,7 +8,7 @@ from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.null.fixtures import HTMX, Person, SignIn, Watched
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 
 def test_a_second_developer_is_told_who_controls_the_job(
@@ -151,9 +151,7 @@ def test_an_owner_without_a_tab_is_away_after_a_while_unless_they_look(
     owner.get(f"/jobs/{shared_job.id}")
     assert not shared_job.view.session.away
     stream = oscar.get(f"/events?jobs={shared_job.id}")
-    with gevent.Timeout(LIMIT_S, AssertionError("an open page does not offer to take over")):
-        while b"take-over" not in next(stream.response):
-            pass
+    until(lambda: b"take-over" in next(stream.response), "an open page to offer to take over")
     stream.close()
     oscar.does(shared_job, "session/take-over")
     assert owner.click(shared_job, "resume").status == 403

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import gevent
 import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
@@ -81,16 +80,14 @@ def test_a_job_that_has_ended_leads_to_the_next_one_of_its_pool_directory(
     stream = victor.get(f"/events?jobs={first.id}")
     first.real.variables["NAME"] = unique_name()
     first.real.start()
-    with gevent.Timeout(15, AssertionError("an open page does not tell of the next job")):
-        while b"A newer job runs in this pool directory" not in next(stream.response):
-            pass
+    runs = b"A newer job runs in this pool directory"
+    until(lambda: runs in next(stream.response), "an open page to tell of the next job")
     second = Watched(first.real, first.feed)
     told = visible_status(victor, first)
     assert f"A newer job runs in this pool directory: {second.name} #{second.id}" in told
     second.wait_for_end()
-    with gevent.Timeout(15, AssertionError("an open page does not tell of the next one's end")):
-        while b"A newer job ran in this pool directory" not in next(stream.response):
-            pass
+    ran = b"A newer job ran in this pool directory"
+    until(lambda: ran in next(stream.response), "an open page to tell of its end")
     stream.close()
     assert "pool directory" not in visible_status(victor, second)
 

@@ -13,7 +13,7 @@ from devmode.live.feed import Feed
 from devmode.live.subscription import News, Subscription
 from devmode.sessions.users import Visitor
 from tests.null.fixtures import Person, Watched
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_who_could_not_be_shown_everything_while_they_join_is_shown_it_then(
     def slow(job_id: int, user_id: int, tabs: int) -> None:
         enter(job_id, user_id, tabs)
         feed.touch(job_id)
-        assert failed.wait(10)
+        assert failed.wait(LIMIT_S)
 
     def fail_once(*what: Any) -> Any:
         if failed.is_set():
@@ -111,16 +111,16 @@ def test_who_comes_while_the_database_is_read_sees_what_it_says(
 
     def slow(job_id: int) -> object:
         reading.set()
-        gate.wait(10)
+        gate.wait(LIMIT_S)
         return read(job_id)
 
     monkeypatch.setattr(feed._store, "recorded_of", slow)
     first = gevent.spawn(feed.subscribe, olivia, [shared_job.id])
-    assert reading.wait(10)
+    assert reading.wait(LIMIT_S)
     second = gevent.spawn(feed.subscribe, olivia, [shared_job.id])
     until(lambda: len(feed._channels[shared_job.id].subscribers) == 2, "the second to join")
     gate.set()
     for joining in (first, second):
-        feed.unsubscribe(joining.get(timeout=10))
+        feed.unsubscribe(joining.get(timeout=LIMIT_S))
     owner.does(shared_job, "session/release", then="stay")
     assert set(welcomed) == {Audience.OWNER}

@@ -10,7 +10,7 @@ import websocket
 from demo import processes
 from tests.real.fixtures import StartJob
 from tests.real.job import RealJob
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 DEMO = Path(__file__).parents[2] / "demo" / "job"
 
@@ -113,11 +113,11 @@ def test_a_needle_made_meanwhile_lets_the_missing_needle_be_found(null_job: Star
 def test_a_killed_demo_job_takes_its_job_along(tmp_path: Path) -> None:
     pool = tmp_path / "pool"
     demo = subprocess.Popen([sys.executable, DEMO, "--backend", "null", "--pool", pool])
-    assert processes.wait_until((pool / "autoinst-status.json").exists, LIMIT_S)
+    until((pool / "autoinst-status.json").exists, "the first module")
     session = int((pool / "os-autoinst.pid").read_text())
     demo.kill()
     demo.wait()
-    assert processes.wait_until(lambda: not processes.members(session, pool), LIMIT_S)
+    until(lambda: not processes.members(session, pool), "the job to end")
 
 
 def test_demo_job_loops_until_it_is_told_to_stop_and_leaves_nothing_running(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_demo_job_loops_until_it_is_told_to_stop_and_leaves_nothing_running(tmp_
         text=True,
     )
     try:
-        assert processes.wait_until((pool / "autoinst-status.json").exists, LIMIT_S)
+        until((pool / "autoinst-status.json").exists, "the first module")
         session = int((pool / "os-autoinst.pid").read_text())
     finally:
         demo.send_signal(signal.SIGTERM)

@@ -20,7 +20,7 @@ from devmode.commandserver.commands import Resume
 from devmode.commandserver.connection import Connection, connect
 from devmode.commandserver.link import Link, LinkEvent, LinkState, Lost
 from devmode.commandserver.simulator import Simulator
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 MESSAGE = b"\x81\x02{}"
 STATUS = json.dumps(
@@ -127,7 +127,7 @@ def test_who_waits_is_told_when_another_closes_the_websocket() -> None:
         waiting = gevent.spawn(hear, connection)
         gevent.sleep(0)
         connection.shutdown()
-        waiting.join(10)
+        waiting.join(LIMIT_S)
         assert isinstance(waiting.exception, (OSError, websocket.WebSocketException))
 
 
@@ -197,7 +197,7 @@ def test_a_link_that_is_closed_as_it_comes_up_says_no_word(monkeypatch: pytest.M
         link = Link(address, job_id=1, hear=lambda _event: None)
         link.speak(permit)
         link.start()
-        coming_up.wait(10)
+        coming_up.wait(LIMIT_S)
         # Woken first, killed afterwards.
         go_on.set()
         link.close()
@@ -209,7 +209,7 @@ def test_a_link_that_is_closed_as_it_comes_up_says_no_word(monkeypatch: pytest.M
 def test_a_simulator_that_ends_leaves_nobody_behind_who_is_yet_to_shake_hands() -> None:
     simulator = Simulator()
     simulator.start()
-    with create_connection(("127.0.0.1", simulator.port), 10) as early:
+    with create_connection(("127.0.0.1", simulator.port), LIMIT_S) as early:
         early.sendall(b"GET ")
         until(lambda: simulator._clients, "the connection to be accepted")
         simulator.stop()

@@ -46,7 +46,7 @@ from devmode.sessions.models import User
 from devmode.sessions.service import Sessions
 from devmode.sessions.store import NOBODY, SessionFacts, Store
 from devmode.sessions.users import Role, Visitor
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 OLIVIA = Visitor(1, "olivia", Role.OPERATOR, "login")
 ADAM = Visitor(2, "adam", Role.ADMINISTRATOR, "login")
@@ -147,13 +147,13 @@ class Process:
         blocking.execute("BEGIN IMMEDIATE")
         self.store.writing.clear()
         begin.start()
-        assert self.store.writing.wait(5)
+        assert self.store.writing.wait(LIMIT_S)
         ending = gevent.spawn(self.keeping.retire)
         gevent.sleep(0)
         assert self.keeping.is_retiring
         blocking.execute("COMMIT")
         blocking.close()
-        gevent.joinall([ending, begin], timeout=5, raise_error=True)
+        gevent.joinall([ending, begin], timeout=LIMIT_S, raise_error=True)
         assert ending.successful()
 
 
@@ -202,7 +202,7 @@ def test_a_session_that_begins_while_the_process_ends_is_left_like_the_others(
 ) -> None:
     rounds = gevent.spawn(process.keeping.run)
     process.end_while(gevent.Greenlet(process.keeping.reserve, process.job, OLIVIA))
-    rounds.join(5)
+    rounds.join(LIMIT_S)
     assert process.keeper() == NOBODY
 
 
@@ -222,7 +222,7 @@ def test_forms_of_other_processes_answer_the_pause_that_the_keeper_knows(
     process.keeping.reserve(process.job, OLIVIA)
     keeper = process.keeping.keeper_of(process.job.id)
     assert keeper is not None
-    keeper.opened.get(timeout=10)
+    keeper.opened.get(timeout=LIMIT_S)
     facts = process.facts()
     assert facts.turn == listening.link.execution.turn
     assert keeper.revision == f"{facts.term}.{facts.turn}"
@@ -384,7 +384,7 @@ def test_what_an_adopter_did_not_hear_while_it_was_cut_off_is_not_told_as_if_it_
     until(lambda: listening.link.execution.pause_on_failure, "the state to be told")
     process.outcome(process.is_asked("resume"))
     process.keeping.retire()
-    rounds.join(5)
+    rounds.join(LIMIT_S)
     told = [event.text for event in process.store.events_of(process.job.id)]
     assert "Pause on failure: on" not in told
 
@@ -412,7 +412,7 @@ def test_who_watched_already_is_told_as_others_that_os_autoinst_is_too_new(
     process.simulator.broadcast({"devel_mode_major_version": 2, "devel_mode_minor_version": 0})
     until(lambda: link.state is LinkState.CLOSED, "the link to be given up")
     with pytest.raises(IncompatibleCommandServer, match=r"os-autoinst speaks version 2\.0"):
-        process.is_kept().opened.get(timeout=5)
+        process.is_kept().opened.get(timeout=LIMIT_S)
 
 
 def test_who_catches_up_with_a_flood_does_not_take_a_link_that_was_lost_for_one_that_is_back(
@@ -433,7 +433,7 @@ def test_who_catches_up_with_a_flood_that_swallowed_the_first_status_has_a_sessi
 ) -> None:
     monkeypatch.setattr(keeper, "MOST_WAITING", -1)
     afterwards(monkeypatch, process.store.requests, "any_waits", process.is_linked)
-    assert process.is_kept().opened.get(timeout=5) is None
+    assert process.is_kept().opened.get(timeout=LIMIT_S) is None
     assert process.facts().open
 
 
@@ -500,7 +500,7 @@ def test_a_session_that_others_adopted_during_a_lapse_is_let_go_of_before_anothe
     process.keeping.let_go()
     assert process.keeping.count() == 0
     assert link.is_hushed
-    keeper.wait_until_ended(timeout_s=5)
+    keeper.wait_until_ended(timeout_s=LIMIT_S)
     assert process.store.session_of(process.job.id) is not None, "it is theirs"
 
 

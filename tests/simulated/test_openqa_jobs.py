@@ -31,7 +31,7 @@ from devmode.openqa.hosts import HostRule
 from devmode.openqa.server import Server
 from tests.children import idle_in
 from tests.simulated.openqa import SimulatedOpenQA, always, endless, half, silent
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 TOKEN = "a-token-of-this-job"
 HERE = {"host": "127.0.0.1", "port": 20013, "token": TOKEN}
@@ -91,7 +91,7 @@ class Hearing:
         notices.when_missed(self.began.set)
         notices.listen("last", self._hear)
         self.greenlet = gevent.spawn(notices.run)
-        assert self.began.wait(30)
+        assert self.began.wait(LIMIT_S)
 
     def __call__(self) -> None:
         somebody = Notices(board_of(self.database), Lease(self.database, "nowhere"))

@@ -15,9 +15,7 @@ from devmode.cluster.leases import Holder
 from devmode.cluster.peers import Peers
 from devmode.cluster.seals import Seals
 from devmode.errors import HostAway
-
-LIMIT_S = 5.0
-"""How long somebody who asks a host waits at most in these tests."""
+from tests.waiting import LIMIT_S
 
 
 class Stranger:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture
@@ -47,5 +47,5 @@ def test_a_job_that_is_cancelled_is_followed_by_another(
 def test_the_job_ends_with_the_simulator(pool: Path, player: "subprocess.Popen[bytes]") -> None:
     until(lambda: job_of(pool), "a job")
     player.terminate()
-    assert player.wait(10) == 0
+    assert player.wait(LIMIT_S) == 0
     assert job_of(pool) == 0

@@ -12,11 +12,10 @@ from gevent import socket
 from gevent.event import Event
 
 from devmode.web.wire import Wire
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 EVENT = b"data: news\n\n"
 LONG = b"data: " + b"x" * (16 << 20) + b"\n\n"
-LIMIT_S = 10
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import LIMIT_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,7 +47,7 @@ def osv() -> Iterator[tuple[type[Osv], str]]:
 
 def audit(url: str) -> tuple[int, str]:
     run = subprocess.run(
-        [ROOT / "script/audit", url], capture_output=True, text=True, timeout=60, check=False
+        [ROOT / "script/audit", url], capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     return run.returncode, run.stdout
 

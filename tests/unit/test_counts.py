@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import LIMIT_S
+
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
 OPTIONS = ("--quiet", "--disable-plugin-autoload", "--counts=counts")
 PASSES = "def test_that_passes(): pass\n"
@@ -17,7 +19,7 @@ def run_group(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
     shutil.copy(CONFTEST, folder)
     (folder / "test_group.py").write_text(f"import pytest\n\n{tests}")
     command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments, "."]
-    run = subprocess.run(command, cwd=folder, capture_output=True, timeout=30, check=False)
+    run = subprocess.run(command, cwd=folder, capture_output=True, timeout=LIMIT_S, check=False)
     return run.returncode, (folder / "counts").read_text().strip()
 
 

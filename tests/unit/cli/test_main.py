@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from devmode import errors
 from devmode.cli import exits, looking, steering
 from devmode.cli.main import main
+from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[3]
 DEVMODE = [sys.executable, "-c", "from devmode.cli.main import main; main()"]
-LIMIT_S = 30
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from devmode.cluster.notices import Notice, Notices
 from devmode.cluster.postgresql import engine_options
 from devmode.errors import ChangeUnknown, DatabaseAway, InvalidCommand
 from tests.databases import PostgresqlServer
+from tests.waiting import LIMIT_S
 
 SECRET = "what somebody typed"
 Way = Callable[[Database, Executable, dict[str, Any]], None]
@@ -124,9 +125,9 @@ def test_two_that_write_at_once_wait_for_each_other(
         session.add(Process(id="first", host="h", lease_until=0))
         session.flush()
         second.start()
-        assert waits.wait(10)
+        assert waits.wait(LIMIT_S)
         assert names(same_file) == set()
-    second.join(10)
+    second.join(LIMIT_S)
     assert names(file) == {"first", "second"}
 
 
@@ -450,7 +451,7 @@ def test_nobody_hears_a_notice_before_its_commit(database: Database, other: Data
         session.flush()
         hearer.start()
         assert not early.wait(0.3)
-    assert early.wait(10)
+    assert early.wait(LIMIT_S)
 
 
 def test_who_was_cut_off_is_told_that_it_may_have_missed_something(

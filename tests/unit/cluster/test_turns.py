@@ -8,6 +8,7 @@ from gevent.event import Event
 
 from devmode.cluster.turns import Turns
 from devmode.errors import DatabaseAway
+from tests.waiting import LIMIT_S
 
 
 @dataclass
@@ -40,7 +41,7 @@ def test_who_comes_while_it_is_read_waits_and_does_not_read() -> None:
     gevent.sleep(0)
     assert reader.turns.is_taken
     reader.answers.set()
-    gevent.joinall(looking, timeout=5, raise_error=True)
+    gevent.joinall(looking, timeout=LIMIT_S, raise_error=True)
     assert reader.read == 1
     assert not reader.turns.is_taken
 
@@ -55,7 +56,7 @@ def test_who_waited_for_one_that_got_no_answer_does_not_wait_for_another() -> No
     reader.answers.set()
     for looking in (first, second):
         with pytest.raises(DatabaseAway):
-            looking.get(timeout=5)
+            looking.get(timeout=LIMIT_S)
     assert reader.tried == 1
     reader.answers.clear()
     # Who has not waited tries it: it may be back.

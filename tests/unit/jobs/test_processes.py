@@ -7,6 +7,7 @@ from devmode.errors import JobNotRunning
 from devmode.jobs.files import opened
 from devmode.jobs.processes import Process, is_running, process_in, terminate
 from tests.children import idle_in
+from tests.waiting import LIMIT_S
 
 
 def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path: Path) -> None:
@@ -22,6 +23,6 @@ def test_terminating_ends_that_very_process_and_no_later_one_of_its_pid(tmp_path
         assert not is_running(pool / "gone", process)
         assert child.poll() is None
         terminate(pool, process)
-        assert child.wait(10) == -signal.SIGTERM
+        assert child.wait(LIMIT_S) == -signal.SIGTERM
         with pytest.raises(JobNotRunning):
             terminate(pool, process)

@@ -9,7 +9,7 @@ from devmode.cluster.postgresql import engine_options
 from devmode.sessions.models import User
 from devmode.sessions.users import user_of
 from tests.databases import PostgresqlServer
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 def number_of(database: Database, name: str) -> int:
@@ -36,5 +36,5 @@ def test_two_who_see_somebody_for_the_first_time_in_the_same_moment_see_the_same
             first = user_of(session, "olivia")
             second = others.submit(number_of, database, "olivia")
             until(lambda: waits(database), "the other one to come as far")
-        assert second.result(10) == first
+        assert second.result(LIMIT_S) == first
     engine.dispose()

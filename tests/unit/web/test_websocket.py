@@ -13,6 +13,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from devmode.web import websocket as websockets
 from devmode.web.websocket import LARGEST_MESSAGE, Gone, Websocket
+from tests.waiting import LIMIT_S
 
 HEADERS = [
     (b"Host", b"here"),
@@ -28,7 +29,7 @@ class Client:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.connection.settimeout(5)
+        self.connection.settimeout(LIMIT_S)
         self.frames = Connection(ConnectionType.CLIENT)
         self.answer = b""
 
@@ -109,7 +110,7 @@ def received(websocket: Websocket) -> Iterator[list[str]]:
     receiving = threading.Thread(target=lambda: messages.extend(websocket.messages()))
     receiving.start()
     yield messages
-    receiving.join(5)
+    receiving.join(LIMIT_S)
     assert not receiving.is_alive()
 
 
