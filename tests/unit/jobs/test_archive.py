@@ -18,7 +18,7 @@ from devmode.jobs.job import Job, JobState
 from devmode.jobs.models import JobRow, KeptJob
 from devmode.jobs.modules import Module
 from devmode.jobs.screenshots import Picture, Place
-from tests.unit.jobs.test_screenshots import png
+from tests.pictures import png
 
 MODULES = (Module("menu", "boot", "ok", 3), Module("steps", "shell", "fail"))
 

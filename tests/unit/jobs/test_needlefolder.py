@@ -15,7 +15,7 @@ from devmode.errors import InvalidCommand, NeedleNotSaved, NotPermitted, TextNot
 from devmode.jobs.job import Job, JobState
 from devmode.jobs.needlefolder import NeedleFolders, write_needle
 from devmode.jobs.needles import Needle, NeedleArea
-from tests.unit.jobs.test_screenshots import png
+from tests.pictures import png
 
 TOKEN = JobToken("token-of-this-job")
 NEEDLE = Needle("login", ("login",), (NeedleArea(0, 0, 1, 1),))

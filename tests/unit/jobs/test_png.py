@@ -2,7 +2,7 @@ import pytest
 
 from devmode.jobs.png import HEAD, is_whole, size_of
 from devmode.schemas import LARGEST_SIDE
-from tests.unit.jobs.test_screenshots import png
+from tests.pictures import png
 
 
 def test_the_first_bytes_tell_the_size() -> None:

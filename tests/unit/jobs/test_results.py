@@ -6,7 +6,7 @@ import pytest
 from devmode.commandserver.address import JobToken
 from devmode.errors import TextNotFound
 from devmode.jobs.results import results_in_pool, worth_keeping
-from tests.unit.jobs.test_screenshots import png
+from tests.pictures import png
 
 TOKEN = JobToken("token-of-this-job")
 GOOD = {"result": "ok", "screenshot": "menu-1.png", "text": "menu-1.txt"}

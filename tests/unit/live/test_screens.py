@@ -1,7 +1,6 @@
 """Whose pictures the screen of a job shows, and keeps."""
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from devmode.jobs.screenshots import Picture, request_mark
 from devmode.jobs.sightings import ended_job
 from devmode.live.frame import Frame
 from devmode.live.screens import Screens
+from tests.pictures import png
 
 
 class Pool:
@@ -36,11 +36,6 @@ class Pool:
         (folder / f"{width}.1.png").write_bytes(png(width))
         (folder / "last.png").unlink(missing_ok=True)
         (folder / "last.png").symlink_to(f"{width}.1.png")
-
-
-def png(width: int) -> bytes:
-    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, 1)
-    return head + b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @pytest.fixture
