@@ -12,9 +12,6 @@ from tests.api.fixtures import Program
 from tests.apps import app_in
 from tests.null.fixtures import Watched
 
-# Half a minute of work, on a machine that has something else to do.
-pytestmark = pytest.mark.timeout(300)
-
 
 def schemathesis(folder: Path, url: str, program: Program, *options: str) -> None:
     """Lets schemathesis ask sense and nonsense, in a process of its own, and check the answers."""

@@ -18,9 +18,9 @@ def other(at: int) -> int:
     return 1 - at
 
 
-def keeping(world: World, job: object) -> int:
+def keeping(world: World, job: SimulatedJob) -> int:
     """The number of the gunicorn whose worker keeps the session."""
-    gunicorn, _pid = world.keeper_of(job)  # type: ignore[arg-type]
+    gunicorn, _pid = world.keeper_of(job)
     return world.gunicorns.index(gunicorn)
 
 

@@ -1,6 +1,5 @@
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -184,15 +183,6 @@ def test_a_line_of_ten_megabytes_is_told_once_while_it_grows() -> None:
 def test_what_is_no_cursor_is_none(text: str) -> None:
     assert read_cursor(text) is None
     assert read_cursor(str(Cursor("1.1", 5))) == Cursor("1.1", 5)
-
-
-def test_fifty_thousand_lines_a_second_cost_a_fraction_of_a_processor() -> None:
-    text = Written()
-    second = [b"[debug] a line of a hundred bytes %060d\n" % n for n in range(50_000)]
-    begin = time.process_time()
-    for tenth in range(10):
-        text.write(b"".join(second[tenth * 5000 : (tenth + 1) * 5000])[-65536:])
-    assert time.process_time() - begin < 2  # about 0.1
 
 
 def file_with(path: Path, data: bytes) -> int:
