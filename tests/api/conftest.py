@@ -11,17 +11,16 @@ from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import (
     Watched,
     folder,
+    lasting_job,
     null,
     owner,
     running_job,
     serving,
     shared_job,
     sign_in,
-    unique_name,
     victor,
 )
 from tests.real.fixtures import null_job
-from tests.real.job import RealJob
 
 __all__ = [
     "folder",
@@ -79,18 +78,12 @@ def recorded_job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
     No fixture looks at it, not even for its state.
     """
-    schedule = "shell/command_line,boot/menu_visible"
-    variables = {"PAUSE_AT": "boot-menu_visible", "TYPING_LIMIT": 100, "NAME": unique_name()}
-    real = RealJob(tmp_path_factory.mktemp("pool"), SCHEDULE=schedule, **variables)
-    try:
-        real.start()
-        real.wait_until_listening()
-        real.wait_for_pause()
-        watched = Watched(real, app.extensions["devmode"].feed)
-        watched.wait_for(lambda view: view.job.modules[0].result, "the result of a module")
-        yield watched
-    finally:
-        real.stop()
+    modules = ("shell/command_line", "boot/menu_visible")
+    variables = {"PAUSE_AT": "boot-menu_visible", "TYPING_LIMIT": 100}
+    with lasting_job(app, tmp_path_factory, *modules, **variables) as job:
+        job.real.wait_for_pause()
+        job.wait_for(lambda view: view.job.modules[0].result, "the result of a module")
+        yield job
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from devmode.live.feed import Feed
 from devmode.live.view import LiveView
 from devmode.sessions.actions import SETTING_NAMES, shown_setting
 from tests.apps import START_CODE, app_in, running
-from tests.real.fixtures import StartJob
+from tests.real.fixtures import StartJob, starting_jobs
 from tests.real.job import RealJob
 from tests.waiting import LIMIT_S, until
 
@@ -191,18 +192,9 @@ def null(app: Flask, null_job: StartJob) -> StartWatched:
 
 @pytest.fixture(scope="session")
 def running_job(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    real = RealJob(
-        tmp_path_factory.mktemp("pool"),
-        SCHEDULE="boot/menu_visible",
-        PAUSE_AT="boot-menu_visible",
-        NAME=unique_name(),
-    )
-    try:
-        real.start()
-        real.wait_until_listening()
-        yield Watched(real, app.extensions["devmode"].feed)
-    finally:
-        real.stop()
+    menu = "boot/menu_visible"
+    with lasting_job(app, tmp_path_factory, menu, PAUSE_AT="boot-menu_visible") as job:
+        yield job
 
 
 @pytest.fixture
@@ -222,6 +214,15 @@ def qemu(app: Flask, qemu_job: StartJob) -> StartWatched:
 
 def unique_name() -> str:
     return f"job-{next(_numbers)}-of-this-run"
+
+
+@contextmanager
+def lasting_job(
+    app: Flask, folders: pytest.TempPathFactory, *modules: str, **variables: str | int
+) -> Iterator[Watched]:
+    """A job without a virtual machine, for more than one test."""
+    with starting_jobs("null", folders) as start_job:
+        yield _watching(app, start_job)(*modules, **variables)
 
 
 def _watching(app: Flask, start_job: StartJob) -> StartWatched:

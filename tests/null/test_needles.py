@@ -9,11 +9,9 @@ import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from tests.null.fixtures import Person, Watched, unique_name
-from tests.real.job import RealJob
+from tests.null.fixtures import Person, Watched, lasting_job
 
 MISMATCH: dict[str, str | int] = {
-    "SCHEDULE": "boot/missing_needle",
     "PAUSE_ON_SCREEN_MISMATCH": "assert_screen",
     "MISMATCH_TIMEOUT": 1,
 }
@@ -23,16 +21,10 @@ LOGO = {"xpos": "40", "ypos": "8", "width": "640", "height": "60", "type": "matc
 @pytest.fixture(scope="module")
 def job(app: Flask, owner: Person, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A job that is paused because no needle has the tag, controlled by olivia."""
-    real = RealJob(tmp_path_factory.mktemp("pool"), NAME=unique_name(), **MISMATCH)
-    try:
-        real.start()
-        real.wait_until_listening()
-        watched = Watched(real, app.extensions["devmode"].feed)
-        owner.takes_control(watched)
-        watched.wait_for(lambda view: view.mismatch, "the mismatch")
-        yield watched
-    finally:
-        real.stop()
+    with lasting_job(app, tmp_path_factory, "boot/missing_needle", **MISMATCH) as job:
+        owner.takes_control(job)
+        job.wait_for(lambda view: view.mismatch, "the mismatch")
+        yield job
 
 
 def address_of(person: Person, job: Watched) -> str:

@@ -9,8 +9,6 @@ from devmode.commandserver.link import Link
 from tests.null.fixtures import Person, StartWatched, Watched
 from tests.waiting import until
 
-PAUSED = {"PAUSE_AT": "boot-menu_visible"}
-
 
 def paused_job(null: StartWatched, owner: Person, *modules: str, **variables: str | int) -> Watched:
     """Starts a job that is paused at its first module, and lets somebody control it."""
@@ -160,6 +158,18 @@ def test_a_screen_mismatch_pauses_and_when_given_up_the_module_fails(
     assert job.real.results() == {"boot-missing_needle": "fail"}
 
 
+def test_a_needle_made_while_paused_matches_on_resume(null: StartWatched, owner: Person) -> None:
+    job = paused_job(null, owner, "boot/menu_visible", "boot/missing_needle", MISMATCH_TIMEOUT=2)
+    owner.sets(job, pause_on_mismatch="assert_screen")
+    turn = job.view.execution.turn
+    owner.does(job, "resume")
+    job.wait_for_pause(after_turn=turn + 1)
+    job.real.make_needle("needle-to-be-made")
+    owner.does(job, "resume")
+    job.wait_for_end()
+    assert job.real.results()["boot-missing_needle"] == "ok"
+
+
 def test_a_skipped_timeout_ends_a_long_screen_check(null: StartWatched, owner: Person) -> None:
     job = paused_job(null, owner, "boot/missing_needle", MISMATCH_TIMEOUT=600)
     owner.does(job, "resume")
@@ -193,6 +203,33 @@ def test_a_failing_function_pauses_and_when_ignored_the_module_goes_on(
     assert told == "The failure is ignored, the test goes on."
     job.wait_for_end()
     assert job.real.results() == {"shell-failing_command": "ok"}
+
+
+def test_the_death_of_a_module_is_ignored_and_the_next_one_runs(
+    null: StartWatched, owner: Person
+) -> None:
+    modules = ("boot/menu_visible", "shell/broken_module", "shell/command_line")
+    job = paused_job(null, owner, *modules)
+    owner.sets(job, pause_on_failure="1")
+    turn = job.view.execution.turn
+    owner.does(job, "resume")
+    view = job.wait_for_pause(after_turn=turn + 1)
+    assert "test died" in view.headline.detail
+    assert owner.does(job, "resume", ignore_failure="1").startswith("The failure is ignored")
+    job.wait_for(lambda view: view.current_module == "shell-command_line", "the next module")
+
+
+def test_an_unknown_module_or_value_never_leaves_devmode(
+    shared_job: Watched, owner: Person
+) -> None:
+    owner.takes_control(shared_job)
+    before = shared_job.view.execution
+    assert owner.click(shared_job, "settings", pause_at="no-such").status == 422
+    assert owner.click(shared_job, "settings", pause_on_mismatch="nonsense").status == 422
+    assert owner.click(shared_job, "settings", pause_on_next_command="maybe").status == 422
+    assert shared_job.view.execution == before
+    assert shared_job.real.is_running
+    owner.does(shared_job, "session/release", then="stay")
 
 
 def test_letting_go_clears_every_setting_and_lets_the_test_continue(

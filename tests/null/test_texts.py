@@ -12,8 +12,7 @@ import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
-from tests.null.fixtures import Person, SignIn, StartWatched, Watched, unique_name
-from tests.real.job import RealJob
+from tests.null.fixtures import Person, SignIn, StartWatched, Watched, lasting_job
 from tests.waiting import LIMIT_S
 
 TYPED = "Hello, tester"
@@ -32,15 +31,10 @@ def job(null: StartWatched) -> Watched:
 @pytest.fixture(scope="module")
 def typed(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A job that has typed something and is left as it is."""
-    variables = {"PAUSE_AT": "shell-small_steps", "TYPING_LIMIT": 100, "NAME": unique_name()}
-    schedule = "shell/command_line,shell/small_steps"
-    real = RealJob(tmp_path_factory.mktemp("pool"), SCHEDULE=schedule, **variables)
-    try:
-        real.start()
-        real.wait_until_listening()
-        yield Watched(real, app.extensions["devmode"].feed)
-    finally:
-        real.stop()
+    modules = ("shell/command_line", "shell/small_steps")
+    variables = {"PAUSE_AT": "shell-small_steps", "TYPING_LIMIT": 100}
+    with lasting_job(app, tmp_path_factory, *modules, **variables) as job:
+        yield job
 
 
 class Stream:

@@ -4,6 +4,7 @@ job = null_job("boot/menu_visible", "shell/small_steps", PAUSE_AT="shell-small_s
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,16 +16,20 @@ StartJob = Callable[..., RealJob]
 @pytest.fixture
 def null_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartJob]:
     """Starts jobs without a virtual machine; a module or two take two seconds."""
-    yield from _factory("null", tmp_path_factory)
+    with starting_jobs("null", tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture
 def qemu_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartJob]:
     """Starts jobs in QEMU; the boot menu is there after four seconds."""
-    yield from _factory("qemu", tmp_path_factory)
+    with starting_jobs("qemu", tmp_path_factory) as start:
+        yield start
 
 
-def _factory(backend: str, folders: pytest.TempPathFactory) -> Iterator[StartJob]:
+@contextmanager
+def starting_jobs(backend: str, folders: pytest.TempPathFactory) -> Iterator[StartJob]:
+    """Ends in the end what was started."""
     jobs: list[RealJob] = []
 
     def start(*modules: str, **variables: str | int) -> RealJob:
@@ -36,6 +41,8 @@ def _factory(backend: str, folders: pytest.TempPathFactory) -> Iterator[StartJob
         job.wait_until_listening()
         return job
 
-    yield start
-    for job in jobs:
-        job.stop()
+    try:
+        yield start
+    finally:
+        for job in jobs:
+            job.stop()

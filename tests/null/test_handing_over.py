@@ -1,39 +1,11 @@
-"""Needles made while paused, died modules, hand-overs, races, and values that never leave."""
+"""Control goes from one to another: asked for, handed over, taken over."""
 
-import gevent
 import pytest
+from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
-from tests.null.fixtures import Person, SignIn, StartWatched, Watched
-
-PAUSED = {"PAUSE_AT": "boot-menu_visible"}
-
-
-def test_a_needle_made_while_paused_matches_on_resume(null: StartWatched, owner: Person) -> None:
-    job = null("boot/menu_visible", "boot/missing_needle", **PAUSED, MISMATCH_TIMEOUT=2)
-    owner.takes_control(job)
-    turn = job.wait_for_pause().execution.turn
-    owner.sets(job, pause_on_mismatch="assert_screen")
-    owner.does(job, "resume")
-    job.wait_for_pause(after_turn=turn + 1)
-    job.real.make_needle("needle-to-be-made")
-    owner.does(job, "resume")
-    job.wait_for_end()
-    assert job.real.results()["boot-missing_needle"] == "ok"
-
-
-def test_the_death_of_a_module_is_ignored_and_the_next_one_runs(
-    null: StartWatched, owner: Person
-) -> None:
-    job = null("boot/menu_visible", "shell/broken_module", "shell/command_line", **PAUSED)
-    owner.takes_control(job)
-    turn = job.wait_for_pause().execution.turn
-    owner.sets(job, pause_on_failure="1")
-    owner.does(job, "resume")
-    view = job.wait_for_pause(after_turn=turn + 1)
-    assert "test died" in view.headline.detail
-    assert owner.does(job, "resume", ignore_failure="1").startswith("The failure is ignored")
-    job.wait_for(lambda view: view.current_module == "shell-command_line", "the next module")
+from tests.null.fixtures import Person, SignIn, Watched
+from tests.waiting import until
 
 
 def test_control_is_asked_for_and_handed_over(
@@ -109,30 +81,22 @@ def test_an_administrator_takes_over_from_anybody(
     ada.does(shared_job, "session/release", then="stay")
 
 
-@pytest.mark.timeout(400)
-def test_of_two_to_eight_who_start_at_once_exactly_one_wins_each_of_500_rounds(
-    shared_job: Watched, sign_in: SignIn
-) -> None:
-    people = [sign_in(f"racer {number}") for number in range(8)]
-    for number in range(500):
-        racers = people[: 2 + number % 7]
-        races = [gevent.spawn(person.click, shared_job, "session") for person in racers]
-        gevent.joinall(races)
-        won = [
-            person for person, race in zip(racers, races, strict=True) if race.value.status == 200
-        ]
-        assert len(won) == 1
-        assert all(race.value.status in (200, 409) for race in races)
-        won[0].does(shared_job, "session/release", then="stay")
-        assert shared_job.view.session is None
+@pytest.fixture
+def away_soon(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.extensions["devmode"].sessions, "_away_after_s", 1.0)
 
 
-def test_an_unknown_module_or_value_never_leaves_devmode(
-    shared_job: Watched, owner: Person
+@pytest.mark.usefixtures("away_soon")
+def test_an_owner_without_a_tab_is_away_after_a_while_unless_they_look(
+    shared_job: Watched, owner: Person, oscar: Person
 ) -> None:
     owner.takes_control(shared_job)
-    assert owner.click(shared_job, "settings", pause_at="no-such").status == 422
-    assert owner.click(shared_job, "settings", pause_on_mismatch="nonsense").status == 422
-    assert owner.click(shared_job, "settings", pause_on_next_command="maybe").status == 422
-    assert shared_job.real.is_running
-    owner.does(shared_job, "session/release", then="stay")
+    shared_job.wait_for(lambda view: view.session and view.session.away, "the owner to be away")
+    owner.get(f"/jobs/{shared_job.id}")
+    assert not shared_job.view.session.away
+    stream = oscar.get(f"/events?jobs={shared_job.id}")
+    until(lambda: b"take-over" in next(stream.response), "an open page to offer to take over")
+    stream.close()
+    oscar.does(shared_job, "session/take-over")
+    assert owner.click(shared_job, "resume").status == 403
+    oscar.does(shared_job, "session/release", then="stay")
