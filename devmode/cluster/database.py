@@ -25,6 +25,8 @@ UNKNOWN = (
     "The database was lost in this very moment. Whether that was done is unknown: look what is true"
     " once it is back, before you try again."
 )
+_AFTER_COMMIT = "after_commit"
+_IF_UNHEARD = "if_unheard"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -75,13 +77,13 @@ class Database:
                 is_unheard = self._kind is postgresql
                 session.commit()
         except DatabaseAway as away:
-            if is_unheard:
-                raise ChangeUnknown(UNKNOWN) from away
-            raise
+            if not is_unheard:
+                raise
+            _call(session, _IF_UNHEARD)
+            raise ChangeUnknown(UNKNOWN) from away
         # A disk that is full can be read from: only a write proves that all is well.
         self._note(None)
-        for callback in session.info.pop("after_commit", ()):
-            callback()
+        _call(session, _AFTER_COMMIT)
 
     def write_one(self, statement: Executable, parameters: dict[str, Any]) -> Any:
         """Execute a statement that is a transaction of its own, and return what it returns first.
@@ -135,7 +137,17 @@ class Database:
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
     """Call `callback` once the transaction of `session` (from `Database.write`) is committed."""
-    session.info.setdefault("after_commit", []).append(callback)
+    session.info.setdefault(_AFTER_COMMIT, []).append(callback)
+
+
+def if_unheard(session: Session, callback: Callable[[], None]) -> None:
+    """Call `callback` if nothing is heard of the commit: it may be done, or be done yet."""
+    session.info.setdefault(_IF_UNHEARD, []).append(callback)
+
+
+def _call(session: Session, which: str) -> None:
+    for callback in session.info.pop(which, ()):
+        callback()
 
 
 def changed_rows(session: Session, statement: Executable) -> int:

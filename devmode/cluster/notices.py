@@ -2,7 +2,8 @@
 
 A notice is published inside the transaction that made the change, so it is heard after the
 commit or not at all. Within the process it is heard at once; other processes read it from a board
-that they all share. A notice may be heard twice and says nothing but where to look; who hears it
+that they all share, and so does a process itself where the database was lost in the commit. A
+notice may be heard twice and says nothing but where to look; who hears it
 reads the truth.
 """
 
@@ -14,7 +15,7 @@ from typing import Protocol
 import gevent
 from sqlalchemy.orm import Session
 
-from devmode.cluster.database import after_commit
+from devmode.cluster.database import after_commit, if_unheard
 from devmode.cluster.leases import Lease
 from devmode.errors import DatabaseAway
 
@@ -54,6 +55,8 @@ class Notices:
         self._lease = lease
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._when_missed: list[Callable[[], None]] = []
+        self._uncertain: set[tuple[str, str]] = set()
+        """Topics and subjects of this process that may be on the board yet."""
 
     def listen(self, topic: str, listener: Listener) -> None:
         """Call `listener` with the subject of every notice on `topic`; it must not block."""
@@ -65,8 +68,10 @@ class Notices:
 
     def publish(self, session: Session, topic: str, subject: object) -> None:
         """Let everyone know, once `session` has committed, that `subject` changed."""
-        self._board.post(session, Notice(self._lease.process_id, topic, str(subject)))
-        after_commit(session, lambda: self._tell(topic, str(subject)))
+        notice = Notice(self._lease.process_id, topic, str(subject))
+        self._board.post(session, notice)
+        after_commit(session, lambda: self._tell(notice))
+        if_unheard(session, lambda: self._doubt(notice))
 
     def run(self) -> None:
         """Hear what other processes publish, for ever (run in a greenlet)."""
@@ -79,11 +84,22 @@ class Notices:
 
     def _hear(self, notice: Notice | None) -> None:
         if notice is None:
+            self._uncertain.clear()
             for listener in self._when_missed:
                 listener()
-        elif notice.process_id != self._lease.process_id:
-            self._tell(notice.topic, notice.subject)
+        elif notice.process_id != self._lease.process_id or self._was_uncertain(notice):
+            self._tell(notice)
 
-    def _tell(self, topic: str, subject: str) -> None:
-        for listener in self._listeners[topic]:
-            listener(subject)
+    def _doubt(self, notice: Notice) -> None:
+        """Tell what may be done by now, and may not: then the board tells."""
+        self._uncertain.add((notice.topic, notice.subject))
+        self._tell(notice)
+
+    def _was_uncertain(self, notice: Notice) -> bool:
+        was = (notice.topic, notice.subject) in self._uncertain
+        self._uncertain.discard((notice.topic, notice.subject))
+        return was
+
+    def _tell(self, notice: Notice) -> None:
+        for listener in self._listeners[notice.topic]:
+            listener(notice.subject)

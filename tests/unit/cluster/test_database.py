@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from sqlalchemy import Connection, Executable, create_engine, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
@@ -199,18 +201,24 @@ def test_a_database_that_is_gone_is_told_and_so_is_its_return(
     assert told == [True, False]
 
 
+def lose_commits(database: Database, *, arrive: bool) -> None:
+    """Have each commit lose its connection: before it arrives, or before its answer does."""
+
+    def lose(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        if arrive:
+            driver.commit()
+        driver.close()
+
+    event.listen(database.engine, "commit", lose)
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_that_nothing_was_heard_of_is_not_said_to_have_changed_nothing(
     served: Database, *, arrives: bool
 ) -> None:
-    def lose(connection: Connection) -> None:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        if arrives:
-            driver.commit()
-        driver.close()
-
-    event.listen(served.engine, "commit", lose)
+    lose_commits(served, arrive=arrives)
     with pytest.raises(ChangeUnknown, match="is unknown"):
         add(served, "first")
     assert served.is_away
@@ -420,6 +428,33 @@ def test_a_notice_is_heard_in_its_own_process_after_the_commit(database: Databas
         notices.publish(session, "other", 8)
         assert heard == []
     assert heard == ["7"]
+
+
+def test_a_process_looks_for_itself_after_a_commit_that_nothing_was_heard_of(
+    served: Database, other_served: Database
+) -> None:
+    lease, board = taken(served), board_of(other_served)
+    notices = Notices(board_of(served), lease)
+    heard: list[str] = []
+    for topic in ("job", "other"):
+        notices.listen(topic, heard.append)
+    is_hearing = Event()
+    notices.when_missed(is_hearing.set)
+    hearing = gevent.spawn(notices.run)
+    assert is_hearing.wait(10)
+    lose_commits(served, arrive=False)
+    with pytest.raises(ChangeUnknown), served.write() as session:
+        notices.publish(session, "job", 7)
+    assert heard == ["7"], "it may be done by now"
+    for topic, subject in (("other", "8"), ("job", "7"), ("job", "7")):
+        with other_served.write() as session:
+            board.post(session, Notice(lease.process_id, topic, subject))
+    with other_served.write() as session:
+        board.post(session, Notice("another", "other", "9"))
+    while "9" not in heard:
+        gevent.sleep(0.01)
+    hearing.kill()
+    assert heard == ["7", "7", "9"], "or later, as the board tells"
 
 
 def test_other_processes_hear_what_was_committed_once_and_in_order(
