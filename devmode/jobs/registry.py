@@ -384,7 +384,13 @@ class Registry:
 
     def _tell(self, job: Job) -> None:
         for listener in self._listeners:
-            listener(job)
+            # Those behind it hear the news, whatever becomes of it here.
+            try:
+                listener(job)
+            except DatabaseAway:
+                log.warning("news of job %d came while the database was away", job.id)
+            except Exception:
+                log.exception("news of job %d was not taken", job.id)
 
     def _tell_problem(self, directory: Path, problem: str) -> None:
         if self._problems.get(directory) != problem:

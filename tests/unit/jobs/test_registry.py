@@ -132,6 +132,28 @@ def test_what_can_not_be_understood_hides_no_other_directory(
     assert only(registry(database, pool).running()).pool_directory == pool
 
 
+@pytest.mark.parametrize("trouble", [RecursionError(), DatabaseAway("gone")])
+def test_a_listener_that_fails_hides_the_news_from_nobody(
+    database: Database,
+    pool: Path,
+    isotovideo: Run,
+    trouble: Exception,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_job: Job) -> None:
+        raise trouble
+
+    jobs, told = registry(database, pool), list[Job]()
+    jobs.listen(fail)
+    jobs.listen(told.append)
+    process = isotovideo()
+    jobs.scan()
+    stop(process)
+    jobs.scan()
+    assert [job.state for job in told] == [JobState.RUNNING, JobState.ENDED]
+    assert f"of job {told[0].id}" in caplog.text
+
+
 def test_the_end_of_a_job_is_noticed_though_nothing_changes_in_its_directory(
     database: Database, pool: Path, isotovideo: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
