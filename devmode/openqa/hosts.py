@@ -16,6 +16,8 @@ import gevent
 LOOKUP_S = 3.0
 KEPT_S = 60.0
 """How long an address is good for, and that there is none."""
+MOST_KEPT = 5000
+"""More than any openQA has workers; one could tell of ever new names."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -60,10 +62,14 @@ class HostRule:
         return address in own or (is_own(address) and any(map(is_own, own)))
 
     def _look_up(self, host: str) -> tuple[Address, ...]:
-        until, addresses = self._addresses.get(host, (0.0, ()))
+        until, addresses = self._addresses.pop(host, (0.0, ()))
         if time.monotonic() > until:
             addresses = look_up(host)
-            self._addresses[host] = time.monotonic() + KEPT_S, addresses
+            until = time.monotonic() + KEPT_S
+        # At the end: the first is the one that nobody has asked for in the longest time.
+        self._addresses[host] = until, addresses
+        if len(self._addresses) > MOST_KEPT:
+            del self._addresses[next(iter(self._addresses))]
         return addresses
 
 

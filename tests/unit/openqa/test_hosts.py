@@ -70,6 +70,16 @@ def test_a_name_is_not_looked_up_all_the_time(names: list[str]) -> None:
     assert names == ["worker.example.org"]
 
 
+def test_a_name_that_was_not_asked_for_in_a_while_is_forgotten(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "MOST_KEPT", 2)
+    rule = HostRule("https://openqa.example.org", ("*",))
+    for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.1", "192.0.2.2"):
+        rule.address_of(host)
+    assert names == ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.2"]
+
+
 def test_this_machines_addresses_are_those_that_can_be_bound() -> None:
     assert hosts.is_own(ipaddress.ip_address("127.0.0.1"))
     assert not hosts.is_own(ipaddress.ip_address("192.0.2.1"))
