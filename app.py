@@ -35,6 +35,7 @@ from devmode.jobs.screenshots import request_mark
 from devmode.jobs.sealing import Seal
 from devmode.jobs.uploads import Uploads
 from devmode.jobs.worker import WorkerNotice
+from devmode.live.answers import Answers
 from devmode.live.drafts import Drafts
 from devmode.live.feed import Feed
 from devmode.live.lookers import Lookers
@@ -61,7 +62,7 @@ from devmode.sessions.users import Logins
 from devmode.web import Devmode, register
 from devmode.web.admission import served
 from devmode.web.cookies import Cookies
-from devmode.web.internal import Answers, Doors, Internal
+from devmode.web.internal import Doors, Internal
 from devmode.web.limits import limits
 from devmode.web.patience import Patience
 from devmode.web.rendering import Fragments, job_regions, list_regions
