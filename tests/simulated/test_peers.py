@@ -10,6 +10,7 @@ import pytest
 from gevent.server import StreamServer
 from gevent.socket import socket
 
+from devmode import logs
 from devmode.cluster import peers
 from devmode.cluster.leases import Holder
 from devmode.cluster.peers import Peers
@@ -103,6 +104,8 @@ def test_who_refuses_is_asked_again_at_once(meets: Any) -> None:
 def test_of_what_a_stranger_says_little_is_logged(
     meets: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # As in a devmode: this file may be run alone.
+    logs.through_logging()
     caplog.set_level(logging.INFO)
     assert meets(lambda connection: connection.sendall(b"x" * 60_000 + b"\n")).is_away()
     assert max(len(record.getMessage()) for record in caplog.records) < 500
