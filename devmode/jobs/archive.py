@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -105,10 +105,20 @@ class Archive:
 
     def complete(self, job: Job) -> Job:
         """Return an ended job with its schedule, as far as it is kept, and any other as it is."""
-        if job.state is not JobState.ENDED or job.modules:
-            return job
-        kept = self.kept([job.id]).get(job.id)
-        return kept.restore(job) if kept else job
+        return self.complete_all([job])[0]
+
+    def complete_all(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return several jobs as `complete` does each."""
+        bare = [job.id for job in jobs if job.state is JobState.ENDED and not job.modules]
+        kept = self.kept(bare) if bare else {}
+        return [kept[job.id].restore(job) if job.id in kept else job for job in jobs]
+
+    def has_picture(self, job_id: int) -> bool:
+        """Tell whether the last picture of an ended job is kept, without reading it."""
+        kept = self.kept([job_id]).get(job_id)
+        if kept is None or kept.picture is None or self._folder is None:
+            return False
+        return (self._folder / str(job_id) / PICTURE).is_file()
 
     def picture(self, job_id: int) -> Picture | None:
         """Return the last picture of an ended job, if it is kept."""

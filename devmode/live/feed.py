@@ -132,7 +132,7 @@ class Feed:
         return self._views.of(job_id)
 
     def views(self) -> list[LiveView]:
-        """Compose the live view of every job, those that run first, without their timelines."""
+        """Compose the live view of every job, those that run first, as `Views` does."""
         return self._views.every()
 
     def picture_of(self, job_id: int) -> Picture | None:

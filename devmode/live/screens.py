@@ -198,6 +198,12 @@ class Screens:
         _refresh(screen, job)
         return screen
 
+    def facts_of(self, job: Job) -> ScreenFacts:
+        """Return what the page wants to know of a job's screen besides the picture."""
+        if job.process is None and job.id not in self._looked and self._registry.is_here(job):
+            return ScreenFacts(has_picture=self._archive.has_picture(job.id))
+        return self.of(job).facts
+
     def latest(self, job: Job) -> Picture | None:
         """Return the latest picture of a job, or the last one, wherever it is."""
         screen = self.of(job)

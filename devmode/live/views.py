@@ -11,6 +11,7 @@ from devmode.jobs.registry import Registry
 from devmode.jobs.uploads import Progress, Uploads
 from devmode.live.control import session_of
 from devmode.live.screens import Screens
+from devmode.live.screenview import ScreenFacts
 from devmode.live.timeline import Declined, declined_in
 from devmode.live.view import LiveView
 from devmode.openqa.developers import Developers
@@ -66,10 +67,16 @@ class Views:
         return self.composed(self._registry.get(job_id), self.read(job_id))
 
     def every(self) -> list[LiveView]:
-        """Compose the live view of every job, those that run first, without their timelines."""
+        """Compose the live view of every job, those that run first.
+
+        Without their timelines and screens, each of which would have to be looked for.
+        """
         owners = self._store.sessions()
         jobs = [*self._registry.running(), *self._registry.ended()]
-        return [self.composed(job, Written(owners.get(job.id))) for job in jobs]
+        return [
+            self._composed(job, Written(owners.get(job.id)), ScreenFacts())
+            for job in self._archive.complete_all(jobs)
+        ]
 
     def read(self, job_id: int) -> Written:
         """Read what the database says about a job; raise `DatabaseAway`."""
@@ -82,6 +89,13 @@ class Views:
     def composed(self, job: Job, written: Written) -> LiveView:
         """Compose the live view of a job with what the database has said about it."""
         job = self._archive.complete(job)
+        return self._composed(job, written, self._screens.facts_of(job))
+
+    def changes_in_s(self, written: Written) -> float | None:
+        """Return in how many seconds the owner becomes away, which changes a view by itself."""
+        return self._sessions.away_in_s(written.session) if written.session else None
+
+    def _composed(self, job: Job, written: Written, screen_facts: ScreenFacts) -> LiveView:
         link = self._links.of(job.id)
         no_link = LinkState.CLOSED if job.state is JobState.ENDED else LinkState.CONNECTING
         facts = written.session
@@ -97,10 +111,6 @@ class Views:
             newer=written.newer,
             declined=written.declined,
             rival=self._developers.of(job.openqa_url, job.openqa_id),
-            screen_facts=self._screens.of(job).facts,
+            screen_facts=screen_facts,
             remembered=written.is_old,
         )
-
-    def changes_in_s(self, written: Written) -> float | None:
-        """Return in how many seconds the owner becomes away, which changes a view by itself."""
-        return self._sessions.away_in_s(written.session) if written.session else None

@@ -1,7 +1,9 @@
 """What a developer does on the page, done by a program; only with its token."""
 
+import pytest
 from flask import Flask
 
+from devmode.live.screens import Screens
 from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import Person, SignIn, StartWatched, Watched
 
@@ -31,8 +33,11 @@ def test_a_job_is_told_as_its_page_shows_it(shared_job: Watched, program: Progra
     assert told["headline"]["title"] == "Paused at module boot-menu_visible"
 
 
-def test_the_list_tells_jobs_as_they_are_told_alone(shared_job: Watched, program: Program) -> None:
+def test_the_list_tells_jobs_as_they_are_told_alone_and_looks_at_no_screen(
+    shared_job: Watched, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = program.get(f"/jobs/{shared_job.id}")
+    monkeypatch.delattr(Screens, "of")
     listed = program.get("/jobs")["jobs"]
     assert next(job for job in listed if job["id"] == shared_job.id) == alone
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -68,6 +69,7 @@ def test_an_ended_job_keeps_its_schedule_and_its_last_picture(
     kept = later.picture(job.id)
     assert kept
     assert (kept.data, kept.place.written_at) == (png(), 5.0)
+    assert later.has_picture(job.id)
     assert later.kept([job.id])[job.id].picture == kept.place
     assert [file.name for file in (folder / str(job.id)).iterdir()] == ["screen.png"]
 
@@ -77,6 +79,27 @@ def test_a_job_without_a_picture_keeps_its_schedule(database: Database, folder: 
     archive.keep(job, None)
     assert archive.complete(without_schedule(job)).modules == MODULES
     assert archive.picture(job.id) is None
+    assert not archive.has_picture(job.id)
+
+
+def test_a_picture_that_lies_on_no_disk_of_this_host_is_none(
+    database: Database, folder: Path
+) -> None:
+    archive, job = Archive(database, folder, 30, 20), ended(database)
+    archive.keep(job, Picture(png(), Place("qemuscreenshot", "1.1.png", 5.0)))
+    (folder / str(job.id) / "screen.png").unlink()
+    assert archive.picture(job.id) is None
+    assert not archive.has_picture(job.id)
+
+
+def test_several_jobs_get_their_schedules_at_once(database: Database, folder: Path) -> None:
+    archive = Archive(database, folder, 30, 20)
+    kept, again, unknown = ended(database), ended(database, 1), ended(database, 2)
+    running = replace(without_schedule(again), state=JobState.RUNNING, ended_at=None)
+    for job in (kept, again):
+        archive.keep(job, None)
+    jobs = archive.complete_all([running, without_schedule(kept), without_schedule(unknown)])
+    assert [job.modules for job in jobs] == [(), MODULES, ()]
 
 
 def test_a_picture_that_can_not_be_kept_costs_nothing_else(

@@ -14,7 +14,11 @@ from devmode.jobs.screenshots import Picture, request_mark
 from devmode.jobs.sightings import ended_job
 from devmode.live.frame import Frame
 from devmode.live.screens import Screens
+from devmode.live.screenview import ScreenFacts
 from tests.pictures import png
+
+KEPT = 7
+"""The number of a job whose last picture is kept."""
 
 
 class Pool:
@@ -54,8 +58,9 @@ def screens(frames: list[Frame]) -> Iterator[Screens]:
     lookers: Any = SimpleNamespace(
         enter=lambda _job_id: None, leave=lambda _job_ids: None, looked_at=set
     )
-    nothing: Any = None
-    screens = Screens(registry, nothing, lookers, nothing, request_mark("secret"), 0)
+    elsewhere: Any = None
+    archive: Any = SimpleNamespace(has_picture=lambda job_id: job_id == KEPT)
+    screens = Screens(registry, elsewhere, lookers, archive, request_mark("secret"), 0)
     screens.listen(frames.append, lambda _job_id: None)
     yield screens
     screens.stop()
@@ -98,3 +103,12 @@ def test_where_nobody_looked_the_next_job_leaves_no_picture(screens: Screens, po
     pool.begins(2)
     pool.shows(800)
     assert end(screens, before) is None
+
+
+@pytest.mark.parametrize(("number", "has_picture"), [(KEPT, True), (KEPT + 1, False)])
+def test_whether_a_picture_of_an_ended_job_is_kept_is_told_without_reading_it(
+    screens: Screens, pool: Pool, number: int, *, has_picture: bool
+) -> None:
+    ended = ended_job(pool.begins(number), 3000.0, "2 ok", ())
+    pool.shows(640)
+    assert screens.facts_of(ended) == ScreenFacts(has_picture)
