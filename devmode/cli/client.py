@@ -12,7 +12,7 @@ import msgspec
 
 from devmode import schemas
 from devmode.cli.access import Access
-from devmode.cli.deadlines import Deadline
+from devmode.cli.deadlines import Deadline, in_time
 from devmode.cli.events import ServerEvent, parse
 from devmode.cli.exits import FAILED, UNREACHABLE, Failure, Refused, Unreachable
 from devmode.digits import number_of
@@ -172,7 +172,7 @@ class Client:
         )
         connection = kind(self._url.hostname or "", self._url.port, timeout=self._patience_s())
         try:
-            connection.connect()
+            in_time(connection.connect, self._patience_s())
             connection.sock.settimeout(self._patience_s())
             yield connection
         except (OSError, http.client.HTTPException) as error:

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Callable
+from threading import Thread
 
 import click
 
@@ -23,6 +25,28 @@ class Deadline:
         """Raise `Failure` when the time is up."""
         if self.left_s() == 0.0:
             raise Failure("The time is up.", TIMED_OUT)
+
+
+def in_time(do: Callable[[], object], seconds: float) -> None:
+    """Do what knows no end by itself, as to look up a name, or raise `TimeoutError`.
+
+    It then goes on in a thread that nobody waits for.
+    """
+    failures: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            do()
+        except Exception as error:
+            failures.append(error)
+
+    thread = Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError("timed out")
+    for failure in failures:
+        raise failure
 
 
 class Seconds(click.FloatRange):

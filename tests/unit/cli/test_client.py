@@ -15,7 +15,7 @@ from devmode.cli import client as client_module
 from devmode.cli import exits
 from devmode.cli.access import Access
 from devmode.cli.client import Client, Onlooker
-from devmode.cli.exits import Failure
+from devmode.cli.exits import Failure, Unreachable
 from tests.unit.cli.made import job
 
 
@@ -170,6 +170,21 @@ def test_a_server_that_hangs_gets_no_more_than_the_time_there_is(
             ask(hanging.within(client_module.LEAST_S))
         assert failure.value.exit_code == exits.TIMED_OUT
     assert time.monotonic() - began < client_module.ANSWER_S
+
+
+def test_a_name_that_nobody_looks_up_in_time_is_told_as_a_server_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(60) and [])
+    monkeypatch.setattr(client_module, "ANSWER_S", 0.1)
+    client = Client(Access(url="http://devmode.example", token="t"))
+    with pytest.raises(Unreachable, match=r"at http://devmode\.example: timed out"):
+        client.jobs()
+    with pytest.raises(Failure, match="time is up") as failure:
+        client.within(0.1).jobs()
+    assert failure.value.exit_code == exits.TIMED_OUT
+    never.set()
 
 
 def test_even_no_time_at_all_asks_once(script: tuple[type[Script], Client]) -> None:
