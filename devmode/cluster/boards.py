@@ -19,9 +19,9 @@ from devmode.cluster.clock import now
 from devmode.cluster.database import AWAY, Database
 from devmode.cluster.models import Change
 from devmode.cluster.notices import Board, Notice
+from devmode.cluster.walwatch import looks
 from devmode.errors import DatabaseAway
 
-POLL_S = 0.05
 KEPT_S = 60.0
 CLEANED_EVERY_S = 10.0
 CHANNEL = "devmode"
@@ -43,8 +43,9 @@ def board_of(database: Database) -> Board:
 class SqliteBoard:
     """A table, looked at whenever `PRAGMA data_version` says that another one has written.
 
-    That is asked on a connection of its own, as it is blind to its own connection's commits and
-    inside an open read transaction: in autocommit, and never written to.
+    That is asked when something was written (`devmode/cluster/walwatch.py`), on a connection of its
+    own, as it is blind to its own connection's commits and inside an open read transaction: in
+    autocommit, and never written to.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,8 +66,11 @@ class SqliteBoard:
             heard = self._newest()
             yield None
             looked_at = cleaned_at = time.monotonic()
-            # Whoever was stopped for so long may find that what was left has been cleaned away.
-            while time.monotonic() - looked_at < KEPT_S / 2:
+            (_number, _name, file) = cursor.execute("PRAGMA database_list").fetchone()
+            for _look in looks(file):
+                # Whoever was stopped for so long may find that what was left has been cleaned away.
+                if time.monotonic() - looked_at > KEPT_S / 2:
+                    return
                 looked_at = time.monotonic()
                 (seen,) = cursor.execute("PRAGMA data_version").fetchone()
                 if seen != version:
@@ -74,7 +78,6 @@ class SqliteBoard:
                     for change in self._after(heard):
                         heard = change.sequence
                         yield Notice(change.process_id, change.topic, change.subject)
-                gevent.sleep(POLL_S)
                 if looked_at - cleaned_at > CLEANED_EVERY_S:
                     cleaned_at = looked_at
                     self._forget_old()

@@ -1,8 +1,10 @@
 """The database, leases and notices, on SQLite and on PostgreSQL."""
 
+import errno
 import subprocess
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +16,7 @@ from gevent.event import Event
 from sqlalchemy import Connection, Executable, create_engine, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from devmode.cluster import leases, sqlite
+from devmode.cluster import leases, sqlite, walwatch
 from devmode.cluster.boards import board_of
 from devmode.cluster.clock import now
 from devmode.cluster.database import Base, Database, after_commit
@@ -199,6 +201,10 @@ def test_a_database_that_is_gone_is_told_and_so_is_its_return(
     add(served, "after")
     assert names(served) == {"before", "after"}
     assert told == [True, False]
+
+
+def no_inotify(**_named: object) -> None:
+    raise OSError(errno.EMFILE, "no instance is left")
 
 
 def lose_commits(database: Database, *, arrive: bool) -> None:
@@ -487,6 +493,57 @@ def test_nobody_hears_a_notice_before_its_commit(database: Database, other: Data
         hearer.start()
         assert not early.wait(0.3)
     assert early.wait(LIMIT_S)
+
+
+@pytest.fixture
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Set when somebody looks at a file no more until the system tells of a write."""
+    event = Event()
+    monkeypatch.setattr(walwatch, "to_beat_s", lambda _every_s: event.set() or 3600.0)
+    return event
+
+
+def test_the_system_tells_of_a_write_to_the_file(
+    file: Database, same_file: Database, at_rest: Event
+) -> None:
+    board, watch = board_of(same_file), board_of(file).watch()
+    assert next(watch) is None
+    for subject in ("7", "8"):
+        hearing = gevent.spawn(next, watch)
+        assert at_rest.wait(10)
+        with same_file.write() as session:
+            board.post(session, Notice("another", "job", subject))
+        assert hearing.get(timeout=10).subject == subject
+        at_rest.clear()
+
+
+def test_where_the_system_tells_nothing_the_file_is_looked_at(
+    file: Database, same_file: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walwatch, "INotify", no_inotify)
+    board, watch = board_of(same_file), board_of(file).watch()
+    assert next(watch) is None
+    hearing = gevent.spawn(next, watch)
+    gevent.sleep(0)
+    with same_file.write() as session:
+        board.post(session, Notice("another", "job", "7"))
+    assert hearing.get(timeout=10).subject == "7"
+
+
+def test_a_commit_that_comes_some_time_after_its_write_is_looked_for(
+    tmp_path: Path, at_rest: Event
+) -> None:
+    log = tmp_path / "file-wal"
+    log.write_bytes(b"")
+    seen: list[None] = []
+    # As many as there come.
+    looking = gevent.spawn(lambda: deque(map(seen.append, walwatch.looks(str(tmp_path / "file")))))
+    for looks in (3, 6):
+        assert at_rest.wait(10)
+        assert len(seen) == looks
+        at_rest.clear()
+        log.write_bytes(b"frame")
+    looking.kill()
 
 
 def test_who_was_cut_off_is_told_that_it_may_have_missed_something(
