@@ -104,6 +104,34 @@ document.addEventListener("htmx:after:swap", () => {
   if (settings && !isInHand(settings)) showRendered(settings);
 });
 
+/** The button or control by which a request steers the job. */
+function pressed({ sourceElement, request }) {
+  return sourceElement.closest(".steering") && (request.submitter ?? sourceElement);
+}
+
+// What was pressed looks so at once, also while it waits for what was pressed before it; pressed
+// again, a button asks nothing more.
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = event.detail;
+  const control = pressed(ctx);
+  if (ctx.request.submitter && control?.classList.contains("pressed")) event.preventDefault();
+  control?.classList.add("pressed");
+  ctx.refusals = refusals;
+});
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => pressed(ctx)?.classList.remove("pressed"));
+
+let refusals = 0;
+const goesInTurn = (ctx) => ctx?.sourceElement.closest("#steer, #settings");
+
+// Who sets something and resumes does not want the one without the other.
+document.addEventListener("htmx:before:request", (event) => {
+  const { ctx } = event.detail;
+  if (goesInTurn(ctx) && ctx.refusals < refusals) event.preventDefault();
+});
+for (const refusal of ["htmx:error", "htmx:response:error"]) {
+  document.addEventListener(refusal, ({ detail: { ctx } }) => { if (goesInTurn(ctx)) refusals += 1; });
+}
+
 /** A request that got no answer may have arrived all the same: what was told last is what is known. */
 function tellUnanswered({ sourceElement, request }) {
   const setting = sourceElement.closest(".setting");

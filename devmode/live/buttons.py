@@ -19,6 +19,8 @@ class Action:
     primary: bool = False
     enabled: bool = True
     """One that does not work now keeps its place: who presses it again and again hits no other."""
+    form: str = "steer"
+    """Which form of the page sends it: those of one go one after the other."""
     apart: bool = False
     """Whether it decides how a check or a failure ends: it stands where no other button does."""
     query: dict[str, str] = field(default_factory=dict)
@@ -33,11 +35,11 @@ TAKE_CONTROL = Action(
 )
 
 LETTING_GO = tuple(
-    Action(f"release-{name}", label, text, "steering.release", query={"then": name})
-    for name, label, text in (
-        ("continue", "Let go", "Clears every pause setting and lets the test continue."),
-        ("stay", "Leave as it is", "Lets go; a paused test stays paused."),
-        ("cancel", "Cancel the job", "Ends the test run for good."),
+    Action(f"release-{name}", label, text, "steering.release", query={"then": name}, form=form)
+    for name, label, text, form in (
+        ("continue", "Let go", "Clears every pause setting and lets the test continue.", "steer"),
+        ("stay", "Leave as it is", "Lets go; a paused test stays paused.", "steer"),
+        ("cancel", "Cancel the job", "Ends the test run for good.", "errands"),
     )
 )
 
@@ -84,7 +86,7 @@ def _while_running(execution: ExecutionState) -> Iterable[Action]:
     yield Action(
         "pause", "Pause now", "Holds the test before its next command."
         " A screen check in progress goes on meanwhile.", "steering.pause", primary=True,
-        enabled=execution.supports_pausing,
+        form="pause", enabled=execution.supports_pausing,
     )  # fmt: skip
     yield _step(enabled=False)
     if execution.tags is not None:

@@ -40,7 +40,7 @@ def take_control(page: Page) -> None:
 
 
 def choose_where_to_pause(page: Page, module: str) -> None:
-    """Waits until it is saved: of two requests at once either may be the first."""
+    """Waits until it is saved."""
     page.select_option("#setting-pause_at", module)
     expect(page.locator("#flash .done", has_text="Saved")).to_be_visible()
 
@@ -78,6 +78,56 @@ def test_a_developer_steers_while_another_person_watches(person: Person, job: St
     for page in (olivia, victor):
         expect(page.locator("#region-session")).to_contain_text("Nobody controls this job")
         expect(page.locator("#region-status")).to_contain_text("Running")
+
+
+def test_what_is_pressed_goes_behind_what_was_set_before_and_not_without_it(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*SHORT, **PAUSED))
+    take_control(olivia)
+    held: list[Route] = []
+    sent: list[str] = []
+
+    def hold_settings(route: Route) -> None:
+        what = route.request.url.rpartition("/")[2]
+        sent.append(what)
+        held.append(route) if what == "settings" else route.continue_()
+
+    olivia.route(re.compile("/(settings|resume)$"), hold_settings)
+    resume, pause_at = olivia.locator("[data-action=resume]"), olivia.locator("#setting-pause_at")
+
+    def set_and_press() -> Route:
+        sent.clear()
+        pause_at.select_option("shell-small_steps")
+        expect(olivia.locator(".setting", has_text="Pause at module")).to_contain_text("saving…")
+        resume.click()
+        expect(resume).to_have_class(re.compile("pressed"))
+        # Once more, as it seems to do nothing yet.
+        resume.click()
+        return held.pop()
+
+    set_and_press().abort()
+    expect(olivia.locator("#flash .message")).to_contain_text("devmode did not answer")
+    expect(resume).not_to_have_class(re.compile("pressed"))
+    assert sent == ["settings"]
+    set_and_press().continue_()
+    expect(olivia.locator("#region-status")).to_contain_text("Paused at module shell-small_steps")
+    assert sent == ["settings", "resume"]
+
+
+def test_a_pause_waits_for_nothing(person: Person, job: StartJob) -> None:
+    olivia = person("olivia", at=job(*SHORT, **PAUSED))
+    take_control(olivia)
+    olivia.click("[data-action=resume]")
+    pause = olivia.locator("[data-action=pause]")
+    expect(pause).to_be_visible()
+    held: list[Route] = []
+    olivia.route(re.compile("/(settings|step)"), lambda route: held.append(route))
+    olivia.check(ON_FAILURE)
+    pause.click()
+    expect(olivia.locator("#region-status")).to_contain_text("Paused")
+    assert len(held) == 1
+    held.pop().abort()
 
 
 def test_an_answer_that_the_stream_overtook_does_not_bring_the_past_back(
