@@ -39,6 +39,8 @@ class DevmodeError(Exception):
     code = "error"
     retry_after_s: int | None = None
     """When it is worth another try, where that is only a matter of time."""
+    field = ""
+    """Which field of a form the sentence is about, where it is about one."""
 
     def __init__(self, sentence: str) -> None:
         """Keep the sentence that people read."""
@@ -141,7 +143,7 @@ class InvalidCommand(DevmodeError):
     code = "invalid_command"
 
     def __init__(self, sentence: str, field: str = "") -> None:
-        """Keep also which field of a form the sentence is about, where it is about one."""
+        """Keep also the field that the sentence is about."""
         super().__init__(sentence)
         self.field = field
 

@@ -17,7 +17,7 @@ import structlog
 
 from devmode.cluster.leases import Lease
 from devmode.cluster.seals import SEAL, NotSealed, Seals
-from devmode.errors import HostAway, error_of
+from devmode.errors import DevmodeError, HostAway, error_of
 
 SILENCE_S: Final = 4.0
 """How long a host that says nothing is waited for."""
@@ -33,6 +33,20 @@ ALIVE, SAID, REFUSED, OVER = b"\0", b"\1", b"\2", b"\3"
 """The first byte of a part: nothing new; something said; an error; the end of the answer."""
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Refusal(msgspec.Struct, array_like=True, frozen=True):
+    """An error as it travels."""
+
+    code: str
+    sentence: str
+    field: str = ""
+
+    def error(self) -> DevmodeError:
+        """Return the error as the host raised it."""
+        error = error_of(self.code)(self.sentence)
+        error.field = self.field
+        return error
 
 
 class Peers:
@@ -130,8 +144,7 @@ class Peers:
                 part = answer.open(_part(response))
             kind, content = part[:1], part[1:]
             if kind == REFUSED:
-                code, sentence = msgspec.msgpack.decode(content, type=tuple[str, str])
-                raise error_of(code)(sentence)
+                raise msgspec.msgpack.decode(content, type=Refusal).error()
             if kind == OVER:
                 return
             if kind == SAID:

@@ -11,7 +11,15 @@ import msgspec
 import structlog
 
 from devmode.cluster.leases import Lease
-from devmode.cluster.peers import ALIVE, OVER, REFUSED, SAID, framed, split_address
+from devmode.cluster.peers import (
+    ALIVE,
+    OVER,
+    REFUSED,
+    SAID,
+    Refusal,
+    framed,
+    split_address,
+)
 from devmode.cluster.seals import Answer, NotSealed, Seals
 from devmode.errors import DevmodeError
 from devmode.jobs.elsewhere import decode, encode
@@ -78,8 +86,8 @@ class Internal:
                 part = ALIVE if said is STILL_THERE else SAID + encode(said)
                 yield framed(answer.seal(part))
         except DevmodeError as error:
-            told = msgspec.msgpack.encode((error.code, error.sentence))
-            yield framed(answer.seal(REFUSED + told))
+            told = Refusal(error.code, error.sentence, error.field)
+            yield framed(answer.seal(REFUSED + msgspec.msgpack.encode(told)))
         else:
             yield framed(answer.seal(OVER))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from devmode.errors import DevmodeError, InvalidCommand, StateChanged
+from devmode.errors import DevmodeError, StateChanged
 from devmode.jobs.needles import TYPES, Needle, check
 from devmode.live.drafts import Draft, Source
 from devmode.live.view import LiveView
@@ -78,11 +78,10 @@ def _present(view: LiveView) -> Source:
 def _refuse(view: LiveView, draft: Draft, form: NeedleForm, error: DevmodeError) -> Response:
     """Say what is wrong in a message, and once more beside the field that it is about."""
     status = status_of(error)
-    field = error.field if isinstance(error, InvalidCommand) else ""
     if is_htmx():
-        marks = {field: error.sentence} if field else {}
+        marks = {error.field: error.sentence} if error.field else {}
         return messages_answer([("error", error.sentence)], status, marks=marks)
-    return _page(view, draft, form, Refusal(error.sentence, field), status)
+    return _page(view, draft, form, Refusal(error.sentence, error.field), status)
 
 
 def _save(view: LiveView, draft: Draft, form: NeedleForm) -> Response:
@@ -101,7 +100,7 @@ def _pack(view: LiveView, draft: Draft, form: NeedleForm) -> Response:
 
 
 def _usable(form: NeedleForm, draft: Draft) -> Needle:
-    """Return the needle that is meant, checked here: a host elsewhere would name no field."""
+    """Return the needle that is meant; raise `InvalidCommand` where it is none."""
     needle = form.needle()
     check(needle, draft.width, draft.height)
     return needle

@@ -135,6 +135,9 @@ def test_a_needle_is_saved_on_the_host_of_its_job(
     assert "Needle elsewhere saved" in page.text
     picture = (NEEDLES / "grub-menu.png").read_bytes()
     assert (job.pool / "needles" / "elsewhere.png").read_bytes() == picture
+    again = olivia.ask(world.gunicorns[B], "POST", held, form)
+    beside = 'hx-target="#mark-name" hx-swap="innerHTML">There is a needle elsewhere already'
+    assert (again.status, beside in again.text) == (422, True), again
 
 
 def test_the_texts_of_a_job_that_has_ended_elsewhere_are_there(
