@@ -11,6 +11,9 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+RESULTS: Final = frozenset({"ok", "softfail", "fail", "skip"})
+"""What a test module can end with; whatever else it tells is no result, or not its last."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 ModuleName = Annotated[
     str,

@@ -98,7 +98,7 @@ class ModuleName(click.ParamType[str]):
 
 
 class RecordedModule(click.ParamType[str]):
-    """A module as people name it; the shell completes it with those that have a result."""
+    """A module as people name it; the shell completes it with those that have told any."""
 
     name = "module"
 
@@ -106,7 +106,8 @@ class RecordedModule(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """See `click.ParamType`."""
-        names = (full_name(module) for module in _modules(ctx) if has_result(module))
+        told = (module for module in _modules(ctx) if module.result not in ("", "none", "running"))
+        names = (full_name(module) for module in told)
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

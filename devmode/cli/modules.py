@@ -3,7 +3,7 @@
 Pure module: no sockets, no Flask, no database, no clock.
 """
 
-from devmode.schemas import Job, Module
+from devmode.schemas import RESULTS, Job, Module
 
 
 def full_name(module: Module) -> str:
@@ -13,7 +13,7 @@ def full_name(module: Module) -> str:
 
 def has_result(module: Module) -> bool:
     """Tell whether it has ended, or was left out."""
-    return module.result not in ("", "none", "running")
+    return module.result in RESULTS
 
 
 def named(job: Job, text: str) -> tuple[Module, ...]:

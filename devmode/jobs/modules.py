@@ -6,6 +6,8 @@ Pure module.
 from dataclasses import dataclass
 from typing import Final
 
+from devmode.schemas import RESULTS
+
 LONGEST_NAME: Final = 200
 LARGEST_RECORD: Final = 8 << 20
 """Bytes of what a module tells: it lists every screenshot, with all needles that did not match."""
@@ -32,7 +34,7 @@ class Module:
     @property
     def has_result(self) -> bool:
         """Whether it has ended, or was left out."""
-        return self.result not in ("", "none", "running")
+        return self.result in RESULTS
 
 
 def is_module_name(name: str) -> bool:
@@ -50,7 +52,7 @@ def summary(results: list[str]) -> str:
     if not results:
         return "ended before its schedule was known"
     failed = sum(result == "fail" for result in results)
-    unfinished = sum(result not in ("ok", "softfail", "fail", "skip") for result in results)
+    unfinished = sum(result not in RESULTS for result in results)
     if unfinished:
         return f"stopped early, {unfinished} of {len(results)} modules without a result"
     return f"{failed} of {len(results)} modules failed" if failed else PASSED

@@ -1,4 +1,6 @@
-from devmode.cli.words import harmless, plain
+from devmode import schemas
+from devmode.cli.words import harmless, plain, table_line
+from tests.unit.cli.made import job
 
 
 def test_somebody_elses_text_commands_no_terminal() -> None:
@@ -12,3 +14,9 @@ def test_a_text_of_somebody_else_keeps_its_lines_and_commands_no_terminal() -> N
 
 def test_other_scripts_stay_as_they_are() -> None:
     assert plain("größer 大きい") == "größer 大きい"
+
+
+def test_a_module_that_is_paused_or_was_cancelled_is_not_counted_as_done() -> None:
+    results = ("ok", "fail", "na", "canceled", "")
+    modules = tuple(schemas.Module(name="a", category="boot", result=told) for told in results)
+    assert table_line(job(modules=modules)).split()[1] == "2/5"
