@@ -1,6 +1,8 @@
 // Keyboard shortcuts: those that the help of the page (dialog#keys) names, each a press of what it
 // names there, if that is on the page and works.
 
+import { cover, uncover } from "./cover.js";
+
 const help = document.getElementById("keys");
 const wanted = document.getElementById("keys-wanted");
 const STORED = "devmode:keys";
@@ -34,5 +36,10 @@ wanted.addEventListener("change", () => localStorage.setItem(STORED, wanted.chec
 
 const opener = document.getElementById("keys-open");
 opener.hidden = false;
-opener.addEventListener("click", () => help.showModal());
+const close = () => help.close();
+opener.addEventListener("click", () => {
+  help.showModal();
+  cover(close);
+});
+help.addEventListener("close", () => uncover(close));
 document.addEventListener("keydown", press);

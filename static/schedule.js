@@ -13,7 +13,7 @@ const opened = () => [...document.querySelectorAll(".schedule .module > details[
 
 document.addEventListener("toggle", ({ target }) => {
   if (target.open) load(target);
-  history.replaceState({ opened: opened().map(({ parentElement }) => parentElement.id) }, "");
+  history.replaceState({ ...history.state, opened: opened().map(({ parentElement }) => parentElement.id) }, "");
 }, true);
 document.addEventListener("htmx:after:swap", () => opened().forEach(load));
 

@@ -36,14 +36,16 @@ function showFull(full) {
   frame.setAttribute("aria-expanded", full);
 }
 
+const shrink = () => showFull(false);
+
 function expand() {
   showFull(true);
-  cover(() => showFull(false));
+  cover(shrink);
 }
 
 function collapse() {
-  showFull(false);
-  uncover();
+  shrink();
+  uncover(shrink);
 }
 
 /** One click for full size; another one, Escape or Back leads back. Without this it is a link. */
@@ -53,5 +55,6 @@ frame?.addEventListener("click", (event) => {
   else expand();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && frame?.closest(".full")) collapse();
+  // In a dialog over it, Escape is that one's.
+  if (event.key === "Escape" && frame?.closest(".full") && !document.querySelector("dialog[open]")) collapse();
 });

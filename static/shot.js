@@ -4,13 +4,14 @@
 import { cover, uncover } from "./cover.js";
 
 const view = document.getElementById("shot-view");
+const close = () => view.close();
 
 function show(shot) {
   view.querySelector("#shot-caption").textContent = shot.closest(".step").querySelector(".caption").textContent;
   view.querySelector("a").href = shot.href;
   view.querySelector(".shot").replaceChildren(...shot.cloneNode(true).children);
   view.showModal();
-  cover(() => view.close());
+  cover(close);
 }
 
 document.addEventListener("click", (event) => {
@@ -21,5 +22,5 @@ document.addEventListener("click", (event) => {
   show(shot);
 });
 
-view.addEventListener("click", ({ target }) => target.closest("form") ?? view.close());
-view.addEventListener("close", uncover);
+view.addEventListener("click", ({ target }) => target.closest("form") ?? close());
+view.addEventListener("close", () => uncover(close));

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from demo.processes import wait_until
 from tests.chromium.test_live_view import (
     NOTE_WHAT_IS_SPOKEN,
     choose_where_to_pause,
     take_control,
 )
 from tests.real.job import RealJob
+from tests.waiting import LIMIT_S
 
 StartJob = Callable[..., RealJob]
 Person = Callable[..., Page]
@@ -74,6 +76,28 @@ def test_keys_are_explained_and_can_be_switched_off(person: Person, job: StartJo
     expect(olivia.locator("#region-session")).to_contain_text("Nobody controls this job")
     olivia.keyboard.press("t")
     expect(olivia.locator("#region-session")).to_contain_text("You control this job")
+
+
+def test_back_closes_the_help_of_the_keys_and_then_what_is_under_it(
+    person: Person, job: StartJob
+) -> None:
+    olivia = person("olivia", at=job(*TOUR, PAUSE_AT="boot-menu_visible"))
+    page, help_of_keys, full = olivia.url, olivia.locator("#keys"), olivia.locator(".screen.full")
+    expect(olivia.locator("#keys-open")).to_be_visible()
+    olivia.keyboard.press("z")
+    # What was closed otherwise is no place to go back to.
+    for close in ("Escape", "Enter", "Back"):
+        olivia.keyboard.press("?")
+        expect(help_of_keys).to_be_visible()
+        olivia.go_back() if close == "Back" else olivia.keyboard.press(close)
+        expect(help_of_keys).to_be_hidden()
+        assert wait_until(lambda: olivia.evaluate("history.state.covers") == 1, LIMIT_S)
+        expect(full).to_be_visible()
+    olivia.go_back()
+    expect(full).to_have_count(0)
+    assert olivia.url == page
+    olivia.go_back()
+    assert olivia.url != page, "what was over the page is still in the history"
 
 
 def test_the_keyboard_stays_where_it_is_when_another_text_is_shown(
