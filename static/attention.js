@@ -14,7 +14,8 @@ function headline() {
   const shown = document.querySelector("#region-status .headline");
   const detail = document.querySelector("#region-status .detail");
   const newer = shown.querySelector(".newer")?.textContent.replaceAll(/\s+/g, " ").trim();
-  return { kind: shown.dataset.kind, title: shown.querySelector("strong").textContent, detail: detail?.textContent ?? "", newer };
+  const { kind, pause } = shown.dataset;
+  return { kind, pause, title: shown.querySelector("strong").textContent, detail: detail?.textContent ?? "", newer };
 }
 
 function failures() {
@@ -92,15 +93,26 @@ function lookWhoControls() {
   tell(told, "");
 }
 
+// What comes when the connection is back may be counted by another process.
+const connection = document.getElementById("stream-state");
+let wasLost = false;
+new MutationObserver(() => { wasLost ||= !connection.hidden; }).observe(connection, { attributes: true });
+
+/** The stream tells where the test is, and may leave out that it ran from one pause to the next. */
+function isAnotherPause(now, before) {
+  return now.kind === "paused" && now.pause !== before.pause && !wasLost;
+}
+
 let last = headline();
 let failed = failures();
 
 function look() {
   const now = headline();
   icon.href = new URL(ICONS[now.kind] ?? "favicon.svg", icon.href).href;
-  if (now.kind !== last.kind || now.title !== last.title) speak(now);
+  const another = isAnotherPause(now, last);
+  if (now.kind !== last.kind || now.title !== last.title || another) speak(now);
   if (now.newer && now.newer !== last.newer) spoken.textContent = now.newer;
-  if (now.kind !== last.kind && WORTH_TELLING.includes(now.kind)) tell(now.title, now.detail);
+  if (another || (now.kind !== last.kind && WORTH_TELLING.includes(now.kind))) tell(now.title, now.detail);
   const count = failures();
   if (count > failed && now.kind !== "ended") tell("A module failed", `${count} failed so far`);
   [last, failed] = [now, count];
@@ -114,7 +126,12 @@ async function ask() {
   remember();
 }
 
-new MutationObserver(look).observe(document.getElementById("region-status"), { childList: true, subtree: true, attributes: true, characterData: true });
+function lookAtStatus() {
+  look();
+  wasLost = false;
+}
+
+new MutationObserver(lookAtStatus).observe(document.getElementById("region-status"), { childList: true, subtree: true, attributes: true, characterData: true });
 new MutationObserver(look).observe(document.getElementById("region-schedule"), { childList: true, subtree: true, attributes: true });
 new MutationObserver(lookWhoControls).observe(document.getElementById("region-session"), { childList: true, subtree: true, attributes: true, characterData: true });
 document.addEventListener("devmode:warning", ({ detail }) => tell("Time is running out", detail));

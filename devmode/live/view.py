@@ -86,6 +86,11 @@ class LiveView(Struct, frozen=True, dict=True):
         return self.headline.kind == "paused"
 
     @property
+    def pause_number(self) -> int | None:
+        """Tells this pause from the next one, which may look the same; None while there is none."""
+        return self.execution.turn if self.is_paused else None
+
+    @property
     def current_module(self) -> str | None:
         """Full name of the test module that runs, as os-autoinst tells it."""
         return current_module(self.job, self.execution)

@@ -22,7 +22,12 @@ from devmode.web.told import told_regions
 Messages = list[tuple[str, str]]
 
 SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
-    "status": lambda view, _audience: (view.headline, view.outcome, view.newer),
+    "status": lambda view, _audience: (
+        view.headline,
+        view.outcome,
+        view.newer,
+        view.pause_number,
+    ),
     "session": lambda view, audience: (
         view.job.state,
         view.session,

@@ -84,6 +84,25 @@ def test_steps_that_failed_are_not_counted_as_modules(
     assert told.endswith("1 failed so far")
 
 
+def test_a_second_pause_is_told_though_the_stream_left_out_what_was_between(
+    person: Person, job: StartJob, server: Server
+) -> None:
+    real = job(*TOUR, PAUSE_AT="boot-menu_visible")
+    olivia = person("olivia")
+    asks_to_be_told(olivia, server.page_of(real.pool), LOOKING_ELSEWHERE)
+    headline, lost = olivia.locator(".headline"), olivia.locator("#stream-state")
+    next_pause = "headline => { headline.dataset.pause = Number(headline.dataset.pause) + 2; }"
+    headline.evaluate(next_pause)
+    assert len(olivia.evaluate("window.told")) == 1
+    # Behind a lost connection may be another process, which has counted otherwise.
+    for hidden in ("false", "true"):
+        lost.evaluate(f"lost => {{ lost.hidden = {hidden}; }}")
+    headline.evaluate(next_pause)
+    assert len(olivia.evaluate("window.told")) == 1
+    headline.evaluate(next_pause)
+    assert len(olivia.evaluate("window.told")) == 2
+
+
 def test_who_has_or_had_control_is_told_when_others_change_that(
     person: Person, job: StartJob, server: Server
 ) -> None:

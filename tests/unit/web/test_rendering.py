@@ -69,6 +69,7 @@ def executions() -> list[ExecutionState]:
         structs.replace(RUNNING, api_function="assert_screen", tags=("x",)),
         structs.replace(RUNNING, module="shell-b"),
         structs.replace(RUNNING, pause=Pause("reached module a"), turn=1),
+        structs.replace(RUNNING, pause=Pause("reached module a"), turn=3),
         structs.replace(RUNNING, pause=Pause(mismatch), turn=1),
         structs.replace(RUNNING, pause=Pause("test died: x"), turn=1),
         structs.replace(RUNNING, pause_at="shell-c"),
