@@ -42,6 +42,11 @@ class Refusal(msgspec.Struct, array_like=True, frozen=True):
     sentence: str
     field: str = ""
 
+    def encode(self) -> bytes:
+        """Return it as it travels: a process from before there were fields reads a pair."""
+        parts = (self.code, self.sentence, self.field)
+        return msgspec.msgpack.encode(parts if self.field else parts[:2])
+
     def error(self) -> DevmodeError:
         """Return the error as the host raised it."""
         error = error_of(self.code)(self.sentence)

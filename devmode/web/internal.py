@@ -7,7 +7,6 @@ go out. On the address for people nothing of this can be reached, and here nothi
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import structlog
 
 from devmode.cluster.leases import Lease
@@ -87,7 +86,7 @@ class Internal:
                 yield framed(answer.seal(part))
         except DevmodeError as error:
             told = Refusal(error.code, error.sentence, error.field)
-            yield framed(answer.seal(REFUSED + msgspec.msgpack.encode(told)))
+            yield framed(answer.seal(REFUSED + told.encode()))
         else:
             yield framed(answer.seal(OVER))
 
