@@ -97,7 +97,7 @@ def test_what_is_told_while_it_is_read_is_asked_anew(
     def tell(*arguments: object) -> None:
         if "upload_progress" in str(arguments[2]) and process.uploads.of(1) == FAR:
             process.uploads.note(1, FARTHER)
-            other.notices._tell("uploads", "1")
+            other.hears_of(1)
 
     event.listen(other.database.engine, "after_cursor_execute", tell)
     other.uploads.of(1)  # what was there when it was read, or what was told since
