@@ -77,16 +77,13 @@ class SimulatedOpenQA:
         return sum(asked.endswith(f" {path}") for asked in self.asked)
 
     def _answer(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if environ["QUERY_STRING"]:
-            path += f"?{environ['QUERY_STRING']}"
-        self.asked.append(f"{environ['REQUEST_METHOD']} {path}")
+        self.asked.append(f"{environ['REQUEST_METHOD']} {path_of(environ)}")
         self.requests.append(environ)
-        if self.broken is not None:
-            return self.broken(environ, start)
-        return self._page(path, environ, start)
+        return (self.broken or self.answer_soundly)(environ, start)
 
-    def _page(self, path: str, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+    def answer_soundly(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        """What `broken` may hand on that it doesn't break."""
+        path = path_of(environ)
         cookie = environ.get("HTTP_COOKIE", "").removeprefix("mojolicious=")
         username, name, role = self.users.get(cookie, ("", "", ""))
         needed = {
@@ -128,6 +125,12 @@ class SimulatedOpenQA:
         if what == "cancel":
             self.ends(int(number))
         return answer(start, "200 OK", json.dumps({"result": None}))
+
+
+def path_of(environ: dict[str, Any]) -> str:
+    """With its query, if there is one."""
+    query = environ["QUERY_STRING"]
+    return f"{environ['PATH_INFO']}?{query}" if query else str(environ["PATH_INFO"])
 
 
 def answer(start: StartResponse, status: str, text: str) -> Iterable[bytes]:

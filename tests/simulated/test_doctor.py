@@ -15,8 +15,8 @@ from devmode.commandserver.probe import Finding, Outcome
 from devmode.commandserver.simulator.server import Simulator
 from devmode.sessions import doctor
 from tests.api.fixtures import Program
+from tests.simulated.fixtures import app, command_server, only_job
 from tests.simulated.openqa import SimulatedOpenQA
-from tests.simulated.test_openqa_pages import app, command_server
 from tests.waiting import until
 
 __all__ = ["app", "command_server"]
@@ -136,7 +136,7 @@ def test_a_worker_whose_name_can_not_be_resolved(app: Flask, openqa: SimulatedOp
 def test_a_command_server_that_is_not_told_of_yet(app: Flask, openqa: SimulatedOpenQA) -> None:
     openqa.runs(7, host="127.0.0.1", port=1, token="x")
     openqa.workers[0]["properties"]["CMD_SRV_URL"] = ""
-    told = Program(app, "robot").get(f"/jobs/{number(app)}/doctor")
+    told = Program(app, "robot").get(f"/jobs/{only_job(app)}/doctor")
     assert "while it prepares the job" in told["findings"][0]["seen"]
 
 
@@ -152,7 +152,7 @@ def test_many_who_ask_at_once_are_told_the_same(
 
     monkeypatch.setattr(probe, "connect", count)
     openqa.runs(7, host="127.0.0.1", port=1, token="x")
-    job_id = number(app)
+    job_id = only_job(app)
     examine = app.extensions["devmode"].doctor.examine
     found = [gevent.spawn(examine, job_id) for _ in range(20)]
     assert len({id(greenlet.get()) for greenlet in found}) == 1
@@ -190,14 +190,9 @@ def test_a_job_that_ends_during_its_examination_has_no_wrong_version(
 
 def examined(app: Flask, openqa: SimulatedOpenQA, **job: Any) -> Any:
     openqa.runs(7, **{"host": "127.0.0.1"} | job)
-    told = Program(app, "robot").get(f"/jobs/{number(app)}/doctor")
+    told = Program(app, "robot").get(f"/jobs/{only_job(app)}/doctor")
     assert "canary" not in str(told)
     return told
-
-
-def number(app: Flask) -> int:
-    feed = app.extensions["devmode"].feed
-    return int(until(lambda: next((line.id for line in feed.jobs()), None), "the job"))
 
 
 def outcomes(told: Any) -> dict[str, str]:

@@ -12,8 +12,8 @@ from devmode.openqa import server
 from devmode.sessions.store import Store
 from tests.api.fixtures import Program
 from tests.null.fixtures import Person
+from tests.simulated.fixtures import app, command_server, job_id, owner, token
 from tests.simulated.openqa import SimulatedOpenQA, always, half, silent
-from tests.simulated.test_openqa_pages import app, command_server, job_id, owner, token
 from tests.waiting import until
 
 __all__ = ["app", "command_server", "job_id", "owner", "token"]
@@ -136,8 +136,7 @@ def test_what_openqa_says_instead_is_told(
     def posts(environ: dict[str, Any], start: Any) -> Any:
         if environ["REQUEST_METHOD"] == "POST":
             return broken(environ, start)
-        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
-        return openqa._page(f"{environ['PATH_INFO']}{query}", environ, start)
+        return openqa.answer_soundly(environ, start)
 
     openqa.broken = posts
     answer = owner.post(f"/jobs/{job_id}/openqa/restart")
@@ -175,8 +174,7 @@ def test_a_restart_whose_comment_fails_is_a_restart(
     def no_comments(environ: dict[str, Any], start: Any) -> Any:
         if environ["PATH_INFO"].endswith("/comments"):
             return always("403 Forbidden", '{"error": "no comments"}')(environ, start)
-        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
-        return openqa._page(f"{environ['PATH_INFO']}{query}", environ, start)
+        return openqa.answer_soundly(environ, start)
 
     openqa.broken = no_comments
     answer = owner.post(f"/jobs/{job_id}/openqa/restart")

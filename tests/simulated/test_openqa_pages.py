@@ -1,63 +1,18 @@
 """A job that only an openQA has told of, on the pages and in the API of devmode."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 
 from devmode.commandserver.simulator.server import Simulator
-from devmode.jobs import openqa as polling
 from tests.api.fixtures import Program
-from tests.apps import app_in, running
 from tests.null.fixtures import Person
+from tests.simulated.fixtures import MARKUP, app, command_server, job_id, only_job, owner, token
 from tests.simulated.openqa import SimulatedOpenQA, always
 from tests.waiting import until
 
-MARKUP = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def command_server() -> Iterator[Simulator]:
-    simulator = Simulator(pace_s=0.05)
-    simulator.start()
-    yield simulator
-    simulator.stop()
-
-
-@pytest.fixture
-def token(command_server: Simulator) -> str:
-    return command_server.address.token.reveal()
-
-
-@pytest.fixture
-def app(
-    tmp_path: Path, openqa: SimulatedOpenQA, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Flask]:
-    monkeypatch.setattr(polling, "INTERVAL_S", 0.1)
-    app = app_in(tmp_path, openqa_url=openqa.url, openqa_key="KEY", openqa_secret="SECRET")
-    yield from running(app)
-
-
-@pytest.fixture
-def job_id(app: Flask, openqa: SimulatedOpenQA, command_server: Simulator, token: str) -> int:
-    openqa.runs(
-        7,
-        host="127.0.0.1",
-        port=command_server.port,
-        token=token,
-        group=MARKUP,
-        settings={"NAME": MARKUP},
-    )
-    feed = app.extensions["devmode"].feed
-    return int(until(lambda: next((line.id for line in feed.jobs()), None), "the job"))
-
-
-@pytest.fixture
-def owner(app: Flask) -> Person:
-    return Person(app, "olivia")
+__all__ = ["app", "command_server", "job_id", "owner", "token"]
 
 
 def text_of(page: str, css: str) -> str:
@@ -128,7 +83,7 @@ def test_a_job_out_of_reach_says_why_instead_of_being_controlled(
 ) -> None:
     openqa.runs(8, host="169.254.169.254", port=80, token="x")
     feed = app.extensions["devmode"].feed
-    job_id = until(lambda: next((line.id for line in feed.jobs()), None), "the job")
+    job_id = only_job(app)
     page = owner.get(f"/jobs/{job_id}").text
     assert text_of(page, ".headline strong") == "Out of reach"
     assert "DEVMODE_COMMAND_SERVER_HOSTS" in text_of(page, ".detail")
@@ -145,7 +100,7 @@ def test_a_page_comes_alive_when_the_command_server_is_known(
     properties: dict[str, Any] = openqa.workers[0]["properties"]
     url, properties["CMD_SRV_URL"] = properties["CMD_SRV_URL"], ""
     feed = app.extensions["devmode"].feed
-    job_id = until(lambda: next((line.id for line in feed.jobs()), None), "the job")
+    job_id = only_job(app)
     watcher = app.extensions["devmode"].tokens
     visitor = watcher.visitor(watcher.create("vera", 1, None))
     subscription = feed.subscribe(visitor, [job_id])
