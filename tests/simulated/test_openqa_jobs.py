@@ -1,156 +1,24 @@
 """Jobs that an openQA tells of: they come, go and stay as they are there, whatever it does."""
 
 import json
-import subprocess
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
-from sqlalchemy import Row, create_engine, select, update
+from sqlalchemy import select
 
-from devmode.cluster.boards import board_of
-from devmode.cluster.database import Base, Database
-from devmode.cluster.leases import Lease
-from devmode.cluster.notices import Notices
-from devmode.errors import DatabaseAway
+from devmode.cluster.database import Database
 from devmode.jobs import openqa as polling
-from devmode.jobs.job import NOWHERE, Job, JobState
+from devmode.jobs.job import NOWHERE, JobState
 from devmode.jobs.models import JobRow, OpenqaJob
-from devmode.jobs.openqa import Instance, Poller
-from devmode.jobs.registry import Registry
-from devmode.jobs.remote import OpenqaPart, RemoteJobs
-from devmode.jobs.sealing import Seal
+from devmode.jobs.openqa import Poller
 from devmode.openqa import server
-from devmode.openqa.api import Api
-from devmode.openqa.hosts import HostRule
-from devmode.openqa.server import Server
-from tests.children import idle_in
 from tests.simulated.openqa import SimulatedOpenQA, always, endless, half, silent
-from tests.waiting import LIMIT_S, until
+from tests.simulated.pollers import HERE, TOKEN, Process, database, new_process, process
+from tests.waiting import until
 
-TOKEN = "a-token-of-this-job"
-HERE = {"host": "127.0.0.1", "port": 20013, "token": TOKEN}
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    engine = create_engine(database_url)
-    Base.metadata.create_all(engine)
-    yield Database(engine)
-    engine.dispose()
-
-
-@dataclass
-class Process:
-    """One devmode process, as far as it finds jobs."""
-
-    lease: Lease
-    poller: Poller
-    instance: Instance
-    registry: Registry
-    told: list[Job]
-    hear: "Hearing"
-    """Waits until every notice has come that there is."""
-
-    def asks(self) -> float:
-        """Asks openQA what is due, and looks what that made of the jobs."""
-        self.holds_its_lease()
-        self.instance.api._server._left_alone_until = 0.0
-        wait_s = self.poller.look(self.instance)
-        self.looks()
-        return wait_s
-
-    def holds_its_lease(self) -> None:
-        # A machine that is busy takes longer over a test, or one look, than a lease lasts.
-        if not self.lease.renew():
-            self.lease.resume(lambda: None)
-
-    def looks(self) -> None:
-        self.hear()
-        self.registry.scan()
-
-    @property
-    def job(self) -> Job:
-        (job,) = self.registry.running()
-        return job
-
-
-class Hearing:
-    """Hears notices; those of one board come in the order in which they were left."""
-
-    def __init__(self, database: Database, notices: Notices) -> None:
-        self.database = database
-        self.notices = notices
-        self.began = Event()
-        self.last = ""
-        notices.when_missed(self.began.set)
-        notices.listen("last", self._hear)
-        self.greenlet = gevent.spawn(notices.run)
-        assert self.began.wait(LIMIT_S)
-
-    def __call__(self) -> None:
-        somebody = Notices(board_of(self.database), Lease(self.database, "nowhere"))
-        mark = uuid.uuid4().hex
-        with self.database.write() as session:
-            somebody.publish(session, "last", mark)
-        until(lambda: self.last == mark, "the last notice")
-
-    def _hear(self, mark: str) -> None:
-        self.last = mark
-
-
-@pytest.fixture
-def new_process(database: Database, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    hearing: list[Hearing] = []
-
-    def make(url: str, *, patterns: tuple[str, ...] = (), secret: str = "secret") -> Process:
-        lease = Lease(database, "here")
-        notices = Notices(board_of(database), lease)
-        instance = Instance(Api(Server(url), None), HostRule(url, patterns))
-        seal = Seal(secret)
-        remote = RemoteJobs(database, seal)
-        globs = (str(tmp_path / "pools" / "*"),)
-        registry = Registry(database, notices, remote, globs, "here")
-        told: list[Job] = []
-        registry.listen(told.append)
-        lease.take()
-        hearing.append(Hearing(database, notices))
-        poller = Poller(database, notices, lease, seal)
-        return Process(lease, poller, instance, registry, told, hearing[-1])
-
-    yield make
-    gevent.killall([each.greenlet for each in hearing])
-
-
-@pytest.fixture
-def process(new_process: Callable[..., Process], openqa: SimulatedOpenQA) -> Process:
-    return new_process(openqa.url)
-
-
-@pytest.fixture
-def isotovideo(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts something that looks like isotovideo in the pool directory of a worker."""
-    started = []
-
-    def start(name: str = "in the pool") -> "subprocess.Popen[bytes]":
-        pool = tmp_path / "pools" / "1"
-        pool.mkdir(parents=True)
-        (pool / "vars.json").write_text(json.dumps({"JOBTOKEN": TOKEN, "NAME": name}))
-        (pool / "job.json").write_text(json.dumps({"id": 7}))
-        process = idle_in(pool)
-        started.append(process)
-        (pool / "os-autoinst.pid").write_text(str(process.pid))
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+__all__ = ["database", "new_process", "process"]
 
 
 def test_a_job_is_there_with_all_that_openqa_knows(
@@ -354,140 +222,6 @@ def test_the_setting_permits_more(
     assert process.job.address is not None
 
 
-def test_one_process_asks_and_all_know(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA
-) -> None:
-    asking, other = new_process(openqa.url), new_process(openqa.url)
-    openqa.runs(7, **HERE)
-    asking.asks()
-    asked = len(openqa.asked)
-    assert other.asks() == polling.STANDBY_S
-    assert len(openqa.asked) == asked
-    assert other.job == asking.job
-    assert other.job.address is not None
-
-
-def test_another_process_goes_on_asking_when_the_first_has_gone(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA
-) -> None:
-    asking, other = new_process(openqa.url), new_process(openqa.url)
-    openqa.runs(7, **HERE)
-    openqa.runs(8, host="127.0.0.1", port=20023, token="another")
-    asking.asks()
-    known = {job.openqa_id: job.id for job in asking.registry.running()}
-    asking.lease.give_back()
-    openqa.ends(8)
-    other.asks()
-    assert {other.job.openqa_id: other.job.id} == {7: known[7]}
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The openQA's numbers of jobs that were read from the database, one after the other."""
-    numbers: list[int] = []
-    part = RemoteJobs._part
-
-    def noted(remote: RemoteJobs, row: Row[Any, Any]) -> OpenqaPart:
-        numbers.append(row.openqa_id)
-        return part(remote, row)
-
-    monkeypatch.setattr(RemoteJobs, "_part", noted)
-    return numbers
-
-
-def test_a_process_reads_only_the_jobs_of_which_something_is_new(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA, read: list[int]
-) -> None:
-    asking, other = new_process(openqa.url), new_process(openqa.url)
-    for number in range(1, 10):
-        openqa.runs(number, host="127.0.0.1", port=20013, token=f"token-{number}")
-    asking.asks()
-    other.looks()
-    read.clear()
-    openqa.jobs[3]["modules"].append({"name": "late", "category": "second", "result": "failed"})
-    for _ in range(polling.RESULTS_EVERY):
-        asking.asks()
-    openqa.ends(5)
-    asking.asks()
-    assert read == [3]
-    other.looks()
-    assert read == [3, 3]
-    assert results(other) == results(asking)
-    assert results(other)[3] == ["ok", "fail"]
-    assert 5 not in results(other)
-
-
-def test_a_process_that_missed_notices_reads_everything_again(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA, database: Database
-) -> None:
-    asking, other = new_process(openqa.url), new_process(openqa.url)
-    for number in (7, 8):
-        openqa.runs(number, host="127.0.0.1", port=20013, token=f"token-{number}")
-    asking.asks()
-    other.looks()
-    other.hear.greenlet.kill()
-    openqa.ends(7)
-    openqa.runs(9, host="127.0.0.1", port=20013, token="token-9")
-    asking.asks()
-    other.registry.scan()
-    assert results(other).keys() == {7, 8}
-    other.hear = Hearing(database, other.hear.notices)
-    other.looks()
-    assert results(other).keys() == {8, 9}
-    other.hear.greenlet.kill()
-
-
-@pytest.mark.parametrize("failure", [DatabaseAway("away"), gevent.GreenletExit()], ids=repr)
-def test_a_reading_that_failed_is_made_up_for(
-    process: Process,
-    openqa: SimulatedOpenQA,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: BaseException,
-) -> None:
-    openqa.runs(7, **HERE)
-    process.asks()
-    openqa.runs(8, host="127.0.0.1", port=20023, token="another")
-    with monkeypatch.context() as broken:
-        broken.setattr(RemoteJobs, "_parts", failing_with(failure))
-        with pytest.raises(type(failure)):
-            process.asks()
-    process.registry.scan()
-    assert results(process).keys() == {7, 8}
-
-
-def test_a_job_that_was_taken_for_ended_has_what_its_openqa_says_again(
-    new_process: Callable[..., Process],
-    openqa: SimulatedOpenQA,
-    isotovideo: Callable[[], Any],
-    database: Database,
-) -> None:
-    asking = new_process(openqa.url)
-    openqa.runs(7, **HERE)
-    isotovideo()
-    asking.asks()
-    with database.write() as session:
-        session.execute(update(JobRow).values(ended_at=1.5, result="by mistake"))
-    another = new_process(openqa.url)
-    for _ in range(2):
-        another.looks()
-    assert another.job.page == f"{openqa.url}/tests/7"
-    assert another.job.openqa is not None
-
-
-def test_the_end_of_a_job_that_could_not_be_written_is_written_later(
-    process: Process, openqa: SimulatedOpenQA, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    openqa.runs(7, **HERE)
-    process.asks()
-    openqa.ends(7)
-    with monkeypatch.context() as broken:
-        broken.setattr(Notices, "publish", failing_with(DatabaseAway("away")))
-        with pytest.raises(DatabaseAway):
-            process.asks()
-    process.asks()
-    assert process.registry.running() == []
-
-
 def test_an_openqa_that_is_stumbled_over_is_not_asked_again_at_once(
     process: Process, openqa: SimulatedOpenQA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,20 +241,6 @@ def test_an_openqa_that_is_stumbled_over_is_not_asked_again_at_once(
     following.kill()
 
 
-def results(process: Process) -> dict[int | None, list[str | None]]:
-    return {
-        job.openqa_id: [module.result for module in job.modules]
-        for job in process.registry.running()
-    }
-
-
-def failing_with(failure: BaseException) -> Callable[..., NoReturn]:
-    def fail(*_arguments: object) -> NoReturn:
-        raise failure
-
-    return fail
-
-
 def test_the_token_is_not_readable_in_the_database(
     process: Process, openqa: SimulatedOpenQA, database: Database
 ) -> None:
@@ -530,17 +250,6 @@ def test_the_token_is_not_readable_in_the_database(
         rows = [*connection.execute(select(OpenqaJob)), *connection.execute(select(JobRow))]
         assert not any(TOKEN in str(row) for row in rows)
     assert TOKEN not in repr(process.job)
-
-
-def test_a_devmode_with_another_secret_key_says_so(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA
-) -> None:
-    asking, other = new_process(openqa.url), new_process(openqa.url, secret="another")
-    openqa.runs(7, **HERE)
-    asking.asks()
-    other.looks()
-    assert other.job.address is None
-    assert "DEVMODE_SECRET_KEY" in str(other.job.obstacle)
 
 
 def test_jobs_whose_token_is_not_told_are_told_apart(
@@ -568,104 +277,6 @@ def test_a_job_that_does_not_run_yet_is_not_asked_about_all_the_time(
     assert process.job.openqa_id == 7
 
 
-def test_a_job_that_openqa_told_of_while_it_was_prepared_is_the_one_in_the_pool(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[[], Any]
-) -> None:
-    openqa.runs(7, **HERE)
-    url = openqa.workers[0]["properties"].pop("CMD_SRV_URL")
-    process.asks()
-    assert process.job.obstacle
-    isotovideo()
-    process.looks()
-    openqa.workers[0]["properties"]["CMD_SRV_URL"] = url
-    process.asks()
-    assert process.job.pool_directory != NOWHERE
-    assert {told.id for told in process.told} == {process.job.id}
-
-
-@pytest.mark.parametrize("first", ["openqa", "pool"])
-def test_a_job_in_a_pool_directory_and_in_openqa_is_one(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[[], Any], first: str
-) -> None:
-    openqa.runs(7, **HERE)
-    if first == "openqa":
-        process.asks()
-        isotovideo()
-        process.looks()
-    else:
-        isotovideo()
-        process.looks()
-        process.asks()
-    job = process.job
-    assert (job.name, job.openqa_id) == ("in the pool", 7)
-    assert job.pool_directory != NOWHERE
-    assert job.page == f"{openqa.url}/tests/7"
-    assert {told.id for told in process.told} == {job.id}
-
-
-def test_a_job_of_openqa_is_never_listed_twice_while_it_is_found_in_the_pool(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[[], Any]
-) -> None:
-    openqa.runs(7, **HERE)
-    process.asks()
-    listed: list[int] = []
-    process.registry.listen(lambda _job: listed.append(len(process.registry.running())))
-    isotovideo()
-    process.looks()
-    assert listed
-    assert set(listed) == {1}
-
-
-@pytest.mark.parametrize("first", ["openqa", "pool"])
-def test_a_job_whose_token_openqa_hides_is_one_with_that_of_its_name_in_the_pool(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[..., Any], first: str
-) -> None:
-    openqa.runs(7, **HERE)
-    openqa.workers[0]["properties"] = {}
-    if first == "openqa":
-        process.asks()
-    isotovideo("00000007-a-job")
-    process.looks()
-    process.asks()
-    job = process.job
-    assert job.page == f"{openqa.url}/tests/7"
-    assert job.pool_directory != NOWHERE
-    assert job.address is not None
-    assert job.obstacle is None
-    assert {told.id for told in process.told} == {job.id}
-
-
-def test_a_job_whose_token_openqa_hides_is_no_other_of_that_number(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[..., Any]
-) -> None:
-    openqa.runs(7, **HERE)
-    openqa.workers[0]["properties"] = {}
-    process.asks()
-    isotovideo("00000007-of-another-openqa")
-    process.looks()
-    process.asks()
-    assert len(process.registry.running()) == 2
-
-
-def test_the_end_in_the_pool_directory_counts_before_openqa_knows(
-    process: Process, openqa: SimulatedOpenQA, isotovideo: Callable[[], Any]
-) -> None:
-    openqa.runs(7, **HERE)
-    running = isotovideo()
-    process.asks()
-    running.kill()
-    running.communicate()
-    process.looks()
-    for _ in range(5):
-        process.asks()
-    assert process.registry.running() == []
-    assert [job.state for job in process.told][-1] is JobState.ENDED
-    openqa.ends(7)
-    process.asks()
-    (ended,) = process.registry.ended()
-    assert ended.openqa_id == 7
-
-
 def test_jobs_of_one_number_in_two_instances_are_two(
     new_process: Callable[..., Process], openqa: SimulatedOpenQA
 ) -> None:
@@ -678,43 +289,6 @@ def test_jobs_of_one_number_in_two_instances_are_two(
     pages = {job.page for job in second.registry.running()}
     assert pages == {f"{openqa.url}/tests/7", f"{another.url}/tests/7"}
     another.stop()
-
-
-def started_without(openqa: SimulatedOpenQA, new_process: Callable[..., Process]) -> Process:
-    """A process that starts while openQA is away, and has asked it once."""
-    openqa.broken = always("502 Bad Gateway")
-    process = new_process(openqa.url)
-    process.registry.end_forgotten()
-    process.asks()
-    return process
-
-
-def test_what_was_known_is_there_after_a_restart_while_openqa_is_away(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA
-) -> None:
-    before = new_process(openqa.url)
-    openqa.runs(7, **HERE)
-    before.asks()
-    before.lease.give_back()
-    after = started_without(openqa, new_process)
-    assert after.job.address is not None
-    assert after.job.openqa is not None
-    assert after.job.openqa.trouble
-
-
-def test_a_job_that_ended_during_a_restart_has_ended_though_openqa_was_away_at_first(
-    new_process: Callable[..., Process], openqa: SimulatedOpenQA
-) -> None:
-    before = new_process(openqa.url)
-    openqa.runs(7, **HERE)
-    before.asks()
-    before.lease.give_back()
-    openqa.ends(7)
-    after = started_without(openqa, new_process)
-    assert after.job
-    openqa.broken = None
-    after.asks()
-    assert after.registry.running() == []
 
 
 def test_all_pages_of_a_long_list_are_read(process: Process, openqa: SimulatedOpenQA) -> None:
