@@ -4,26 +4,21 @@ Chromium comes from the operating system, not from a download of the test tool. 
 the end of a test is kept in test-results/, to be looked at.
 """
 
-import contextlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from playwright.sync_api import Error as BrowserError
 
+from tests.chromium.people import Person, StartJob, keep_screenshot
 from tests.chromium.server import Server
 from tests.real.job import RealJob
 from tests.waiting import LIMIT_S
 
-Person = Callable[..., Page]
-
 _numbers = itertools.count(1)
-LONGEST_PICTURE = 6000
-"""Of the whole page, in pixels: the 17,000 of the API took seconds each time."""
 FAILED = pytest.StashKey[bool]()
 
 expect.set_options(timeout=LIMIT_S * 1000)
@@ -95,25 +90,8 @@ def post_sign_in(context: BrowserContext, server: Server, name: str, role: str) 
     assert answer.status == 303, answer.text()
 
 
-def enter(page: Page, name: str, code: str, role: str = "operator") -> None:
-    """Fills in the sign-in and sends it."""
-    page.fill("#name", name)
-    page.fill("#code", code)
-    page.check(f"input[value={role}]")
-    page.click("button.primary")
-
-
-def keep_screenshot(page: Page, name: str) -> None:
-    """Keeps what can be seen of a page, and what is below it unless that is very much."""
-    file = re.sub(r"[^\w-]+", "-", name)
-    # A page that is just navigating has no picture to keep.
-    with contextlib.suppress(BrowserError):
-        height = page.evaluate("document.documentElement.scrollHeight")
-        page.screenshot(path=f"test-results/{file}.png", full_page=height < LONGEST_PICTURE)
-
-
 @pytest.fixture
-def job(server: Server) -> Iterator[Callable[..., RealJob]]:
+def job(server: Server) -> Iterator[StartJob]:
     """Starts real jobs in pool directories that the server watches."""
     jobs: list[RealJob] = []
 

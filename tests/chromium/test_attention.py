@@ -1,16 +1,12 @@
 """What calls for a person's attention: the clock, the tab's icon and title, notifications."""
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.chromium.people import Person, StartJob, choose_where_to_pause, take_control
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import choose_where_to_pause, take_control
-from tests.real.job import RealJob
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/small_steps")
 LOOKING_ELSEWHERE = """
     window.told = [];

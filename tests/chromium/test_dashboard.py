@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,13 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bench.commandservers import Burst
+from tests.chromium.people import Person, StartJob, take_control
 from tests.chromium.server import ROOT, Server
-from tests.chromium.test_live_view import take_control
-from tests.real.job import RealJob
 from tests.waiting import LIMIT_S, until
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/small_steps")
 MANY = 300
 NOTE_WHAT_MOVES = """() => {

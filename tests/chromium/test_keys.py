@@ -1,20 +1,17 @@
 """The live view by keyboard and by ear."""
 
-from collections.abc import Callable
-
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from demo.processes import wait_until
-from tests.chromium.test_live_view import (
+from tests.chromium.people import (
     NOTE_WHAT_IS_SPOKEN,
+    Person,
+    StartJob,
     choose_where_to_pause,
     take_control,
 )
-from tests.real.job import RealJob
 from tests.waiting import LIMIT_S
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/small_steps")
 
 

@@ -6,25 +6,24 @@ from contextlib import ExitStack
 from functools import partial
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
-from tests.chromium.conftest import enter
+from tests.chromium.people import (
+    NOTE_WHAT_IS_SPOKEN,
+    Person,
+    StartJob,
+    choose_where_to_pause,
+    enter,
+    stand_in,
+    take_control,
+)
 from tests.chromium.server import Server
-from tests.real.job import RealJob
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/command_line", "shell/small_steps")
 SHORT = ("boot/menu_visible", "shell/small_steps")
 PAUSED: dict[str, str | int] = {"PAUSE_AT": "boot-menu_visible", "STAIRS": 60}
 """Nobody waits for the end: what was resumed runs until somebody has looked at all of it."""
 ON_FAILURE = "#setting-pause_on_failure"
-NOTE_WHAT_IS_SPOKEN = """
-    window.told = [];
-    const spoken = document.getElementById("spoken");
-    const note = () => window.told.push(spoken.textContent);
-    new MutationObserver(note).observe(spoken, { childList: true });
-"""
 DEAF_TO_SIGNING_OUT = """
     delete window.SharedWorker;
     const { addEventListener } = EventSource.prototype;
@@ -32,22 +31,6 @@ DEAF_TO_SIGNING_OUT = """
         if (kind !== "signed-out") addEventListener.call(this, kind, listener);
     };
 """
-
-
-def take_control(page: Page) -> None:
-    page.click("[data-action=start]")
-    expect(page.locator("#region-session")).to_contain_text("You control this job")
-
-
-def choose_where_to_pause(page: Page, module: str) -> None:
-    """Waits until it is saved."""
-    page.select_option("#setting-pause_at", module)
-    expect(page.locator("#flash .done", has_text="Saved")).to_be_visible()
-
-
-def stand_in(route: Route) -> None:
-    """Answer as a proxy that finds nobody behind it."""
-    route.fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
 
 
 def test_a_developer_steers_while_another_person_watches(person: Person, job: StartJob) -> None:

@@ -1,19 +1,17 @@
 """Every page in every state: axe finds nothing in it, and its pictures are kept to be looked at."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.chromium.conftest import enter, keep_screenshot
+from tests.chromium.people import Person, enter, keep_screenshot, take_control
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
-Person = Callable[..., Page]
 HEIGHTS = {360: 760, 1400: 900, 2560: 1440}
 """Of a phone, a window and a wall, by their widths."""
 LOOKS = (("light", 2560), ("light", 1400), ("light", 360), ("dark", 360))

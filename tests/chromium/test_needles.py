@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Dialog, Page, Route, expect
 
-from tests.chromium.conftest import enter
+from tests.chromium.people import Person, StartJob, enter, stand_in
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import stand_in
 from tests.real.job import RealJob
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 MISMATCH = {"PAUSE_ON_SCREEN_MISMATCH": "assert_screen", "MISMATCH_TIMEOUT": 1}
 
 

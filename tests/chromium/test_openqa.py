@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.chromium.conftest import enter, keep_screenshot
+from tests.chromium.people import enter, keep_screenshot
 from tests.chromium.server import Server
 from tests.databases import postgresql
 from tests.openqa.conftest import RunJob, devmode, openqa, run_job, worker

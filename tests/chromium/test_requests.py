@@ -3,16 +3,13 @@
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page
 
+from tests.chromium.people import Person
 from tests.chromium.server import Server
 from tests.waiting import LIMIT_S
-
-Person = Callable[..., Page]
 
 
 def status_of(url: str, data: bytes | None = None, **headers: str) -> int:

@@ -1,14 +1,8 @@
 """The schedule in a real browser: modules open to their steps, and stay open."""
 
-from collections.abc import Callable
+from playwright.sync_api import expect
 
-from playwright.sync_api import Page, expect
-
-from tests.chromium.test_live_view import take_control
-from tests.real.job import RealJob
-
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
+from tests.chromium.people import Person, StartJob, take_control
 
 
 def test_an_opened_module_shows_its_steps_as_soon_as_they_are_told(

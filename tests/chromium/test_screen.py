@@ -6,19 +6,16 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
+from tests.chromium.people import Person, StartJob, take_control
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import take_control
-from tests.real.job import RealJob
 from tests.waiting import LIMIT_S, until
 
-StartJob = Callable[..., RealJob]
-Person = Callable[..., Page]
 TOUR = ("boot/menu_visible", "shell/command_line", "shell/small_steps")
 STREAMED = re.compile("^data:image/png")
 MANY = 60

@@ -1,15 +1,14 @@
 """A page and the worker that holds its browser's stream, with a clock that can be turned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chromium.people import Person, take_control
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 
-Person = Callable[..., Page]
 PING_MS = 15_000
 
 WORKER_IN_THE_PAGE = """

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,13 +16,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chromium.people import Person, StartJob, take_control
 from tests.chromium.server import Server
-from tests.chromium.test_live_view import take_control
 from tests.real.job import RealJob
 from tests.waiting import until
 
-Person = Callable[..., Page]
-StartJob = Callable[..., RealJob]
 AT_END = """() => {
     const text = document.getElementById("text");
     return text.scrollHeight - text.scrollTop - text.clientHeight < 13;

@@ -1,4 +1,4 @@
-"""A process that ends leaves every session to the others, also one that it was about to keep."""
+"""Who keeps a session, and what becomes of it when its keeper ends, or the database or the job."""
 
 import itertools
 import json
