@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from devmode.cli import exits
 from devmode.web import admission
 from tests.api.fixtures import NewProgram, Program
 from tests.null.fixtures import StartWatched, Watched
+from tests.ports import free_port
 from tests.waiting import LIMIT_S, until
 
 DEVMODE = Path(sys.executable).with_name("devmode")
@@ -352,9 +352,7 @@ def test_ctrl_c_ends_what_goes_on_with_130(shared_job: Watched, terminal: Termin
 @pytest.fixture
 def local(tmp_path: Path) -> Terminal:
     """A terminal on a machine where nothing runs yet."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        bind = f"127.0.0.1:{free.getsockname()[1]}"
+    bind = f"127.0.0.1:{free_port()}"
     terminal = Terminal(f"http://{bind}", "", tmp_path)
     terminal.environment |= {
         "DEVMODE_BIND": bind,

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Self
 
 from tests.children import children
 from tests.migrations import UPGRADE
+from tests.ports import free_port
 from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ class Server:
     def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
         self.folder = folder
         self.start_code = "sesame"
-        self._port = port or _free_port()
+        self._port = port or free_port()
         for name in ("pools", "metrics"):
             (folder / name).mkdir()
         database = folder / "devmode.sqlite"
@@ -153,10 +153,3 @@ def _empty_database() -> bytes:
         environment = os.environ | {"DEVMODE_DATABASE_URL": f"sqlite:///{file}"}
         subprocess.run(UPGRADE, cwd=ROOT, env=environment, check=True, capture_output=True)
         return file.read_bytes()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

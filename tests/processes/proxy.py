@@ -10,6 +10,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.processes.world import ROOT, World
 from tests.waiting import LIMIT_S, until
 
@@ -30,12 +31,6 @@ http {{
     include {folder}/devmode.conf;
 }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 APACHE = """

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from app import create_app
 from devmode.config import Settings
 from devmode.extensions import db
 from tests.children import children
+from tests.ports import free_port
 from tests.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).parents[2]
@@ -52,9 +52,7 @@ class Gunicorn:
     """One gunicorn with its workers."""
 
     def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._log = folder / f"{name}.log"
         # A gunicorn that is killed leaves these files behind.
         counts = folder / f"{name}.metrics"

@@ -16,6 +16,7 @@ import pytest
 
 from demo import processes
 from devmode.jobs.pool import read_pool
+from tests.ports import free_port
 from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +65,7 @@ class Running:
 
 @pytest.fixture
 def address() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
