@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from tests.api.attacker import STREAMS, UNKNOWN_JOB, Attacker, methods, rules, url
 from tests.api.fixtures import NewProgram
-from tests.api.test_hostile import STREAMS, UNKNOWN_JOB, Attacker, methods, rules, url
 from tests.apps import START_CODE
 from tests.null.fixtures import SignIn, Watched
 

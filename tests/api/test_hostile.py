@@ -6,6 +6,7 @@ added without a thought to this file fails its first test. The internal address 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,12 @@ from werkzeug.test import TestResponse
 
 from devmode.web.operations import JSON, operation_of
 from devmode.web.security import FOR_ANYBODY
-from tests.api.fixtures import NewProgram, Program
+from tests.api.attacker import STREAMS, UNKNOWN_JOB, WEBSOCKETS, Attacker, methods, rules, url
+from tests.api.fixtures import NewProgram
 from tests.null.fixtures import HTMX, Person, SignIn, StartWatched, Watched
 
-UNKNOWN_JOB = 999_999
-STREAMS = {"stream.events", "api.events", "livehandler.streaming"}
 SIGNED = {"livehandler.upload_progress"}
 """Taken from nobody but openQA's workers, who have keys."""
-WEBSOCKETS = {"livehandler.control", "livehandler.watch"}
-"""Attacked in tests/openqa, through gunicorn; without a handshake there is nothing to them."""
 OPEN = {"accounts.sign_in", "openapi.document", "openapi.page", *FOR_ANYBODY}
 PAGES = {
     "accounts.enter",
@@ -142,57 +140,13 @@ QUERIES = {
     "twice": "then=stay&then=cancel&jobs=1&jobs=2",
     "other digits": "jobs=%C2%B2,%D9%A1",
     "overlong": "x=" + "y" * 60_000,
-    "10,000 parameters": "&".join(f"p{number}" for number in range(1500)),
+    "1,500 parameters": "&".join(f"p{number}" for number in range(1500)),
     "a filter": "text=%00%ff&kind=%2525&owner=" + "z" * 5000,
     "elsewhere": "next=//evil.example&next=https://evil.example",
 }
-"""What is in every text that must never be shown: a path of the server, a piece of a traceback."""
-INNARDS = ("Traceback", "/site-packages", "sqlalchemy", "werkzeug", '.py"', "/tmp/", "/work/")
-
-
-class Attacker:
-    """Somebody with a browser or with a token, or with neither."""
-
-    def __init__(self, app: Flask, person: Person | None, program: Program | None) -> None:
-        self.app = app
-        self.person = person
-        self.program = program
-        self.secrets: list[str] = []
-
-    def send(self, rule: Rule, method: str, job_id: int | str, **request: Any) -> TestResponse:
-        """Sends a request as this route takes it, apart from what `request` changes."""
-        path = url(rule, job_id) + request.pop("suffix", "")
-        headers = dict(request.pop("headers", {}))
-        if path.startswith("/api/"):
-            client = self.app.test_client(use_cookies=False)
-            headers |= self.program.headers if self.program else {}
-        elif self.person:
-            client = self.person.client
-            headers |= {"X-CSRFToken": self.person.token["csrf_token"]}
-        else:
-            client = self.app.test_client(use_cookies=False)
-        answer = client.open(path, method=method, headers=headers, buffered=False, **request)
-        if answer.mimetype != "text/event-stream":
-            answer.get_data()
-        answer.close()
-        return answer
-
-
-def url(rule: Rule, job_id: int | str) -> str:
-    path = rule.rule.replace("<int:job_id>", str(job_id)).replace("<path:filename>", "live.js")
-    path = path.replace("<int:openqa_id>", str(job_id))
-    path = path.replace("<module>", "menu_visible").replace("<name>", "log")
-    assert "<" not in path, f"{rule} takes an argument that this file doesn't know"
-    return path
-
-
-def rules(app: Flask) -> list[Rule]:
-    asked = (rule for rule in app.url_map.iter_rules() if rule.endpoint not in WEBSOCKETS)
-    return sorted(asked, key=lambda rule: rule.rule)
-
-
-def methods(rule: Rule) -> set[str]:
-    return (rule.methods or set()) - {"OPTIONS", "HEAD"}
+ROOT = Path(__file__).parents[2]
+INNARDS = ("Traceback", "/site-packages", "sqlalchemy", "werkzeug", '.py"', "/tmp/", f"{ROOT}/")
+"""Of what must never be shown: a path of the server, a piece of a traceback."""
 
 
 def is_operation(app: Flask, rule: Rule) -> bool:
