@@ -58,7 +58,7 @@ def check(endpoint: str, answer: TestResponse) -> None:
         assert (target.scheme, target.netloc) == ("", ""), headers["Location"]
 
 
-def test_signing_in_leads_nowhere_else(app: Flask, sign_in: SignIn) -> None:
+def test_signing_in_leads_nowhere_else(sign_in: SignIn) -> None:
     person = sign_in("wanderer")
     form = {"name": "wanderer", "role": "viewer", "code": START_CODE} | person.token
     for target in (

@@ -172,7 +172,7 @@ def test_a_cookie_opens_nothing_of_the_api(shared_job: Watched, owner: Person) -
     assert shared_job.view.session is None
 
 
-def test_a_token_opens_no_page(app: Flask, shared_job: Watched, program: Program) -> None:
+def test_a_token_opens_no_page(shared_job: Watched, program: Program) -> None:
     for path in ("/", f"/jobs/{shared_job.id}"):
         answer = program.client.get(path, headers=program.headers)
         assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/sign-in")

@@ -33,7 +33,7 @@ def test_an_ended_job_keeps_schedule_and_picture(
 
 
 def test_an_ended_job_keeps_the_steps_of_its_modules(
-    app: Flask, null: StartWatched, victor: Person, folder: Path
+    null: StartWatched, victor: Person, folder: Path
 ) -> None:
     job = null("boot/missing_needle", "shell/command_line", MISMATCH_TIMEOUT=1)
     job.wait_for_end()
@@ -63,7 +63,7 @@ def test_an_ended_job_keeps_the_steps_of_its_modules(
 
 
 def test_a_job_that_has_ended_leads_to_the_next_one_of_its_pool_directory(
-    app: Flask, null: StartWatched, victor: Person
+    null: StartWatched, victor: Person
 ) -> None:
     first = null("boot/menu_visible")
     first.wait_for_end()
@@ -90,7 +90,7 @@ def visible_status(person: Person, job: Watched) -> str:
     return " ".join(page.css_first("#region-status").text().split())
 
 
-def test_the_token_is_not_kept(app: Flask, null: StartWatched, folder: Path) -> None:
+def test_the_token_is_not_kept(null: StartWatched, folder: Path) -> None:
     job = null("shell/command_line", PAUSE_AT="shell-command_line")
     job.real.wait_for_pause()
     record = {"result": "ok", "details": [{"text": "secret-1.txt", "title": job.real.token}]}

@@ -101,7 +101,7 @@ def askers(world: World, relay: Relay) -> set[int]:
 
 
 def test_one_process_asks_for_all_and_another_takes_its_place(
-    job: int, world: World, relay: Relay, openqa: OpenQA
+    job: int, world: World, relay: Relay
 ) -> None:
     first = asking(world)
     # Only a connection that is still there tells whose it is, and openQA ends one that rests.

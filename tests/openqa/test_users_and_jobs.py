@@ -80,9 +80,7 @@ def test_openqas_users_are_signed_in_with_their_roles(devmode: Flask, openqa: Op
     openqa.grant("otherdeveloper", operator=True, administrator=True)
 
 
-def test_whoever_signs_out_of_openqa_is_signed_out(
-    devmode: Flask, openqa: OpenQA, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_signs_out_of_openqa_is_signed_out(devmode: Flask, openqa: OpenQA) -> None:
     cookies = openqa.sign_in("Demo")
     client = devmode.test_client()
 

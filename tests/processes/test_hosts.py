@@ -141,7 +141,7 @@ def test_a_needle_is_saved_on_the_host_of_its_job(
 
 
 def test_the_texts_of_a_job_that_has_ended_elsewhere_are_there(
-    world: HostsWorld, job: HostsJob, olivia: Person
+    job: HostsJob, olivia: Person
 ) -> None:
     job.log("the last words\n")
     job.stop_and_leave_pid()
@@ -244,7 +244,7 @@ def test_a_question_that_makes_no_sense_is_refused(stranger: Stranger) -> None:
 
 
 def test_the_internal_address_knows_no_page_and_no_cookie(
-    world: HostsWorld, stranger: Stranger, olivia: Person
+    stranger: Stranger, olivia: Person
 ) -> None:
     pages = ["GET /", "GET /sign-in", "GET /metrics", "GET /api/v1/jobs", "POST /jobs/1", "PUT /"]
     for method, path in (page.split() for page in pages):

@@ -67,7 +67,7 @@ def test_a_name_that_nobody_knows() -> None:
     is_told(probe.look_up("nowhere.invalid", None), "can't be resolved", "WORKER_HOSTNAME")
 
 
-def test_a_port_where_nothing_listens(serve: Serve) -> None:
+def test_a_port_where_nothing_listens() -> None:
     closed = Address("127.0.0.1", 1, TOKEN)
     is_told(probe.connect(closed), "Nothing listens on 127.0.0.1 port 1", "20013")
 

@@ -40,9 +40,7 @@ def test_a_cancelled_job_is_cancelled_in_openqa_with_who_and_why(
     until(lambda: feed.view(job_id).session is None, "the end of the session")
 
 
-def test_only_its_owner_cancels_a_job(
-    app: Flask, openqa: SimulatedOpenQA, job_id: int, owner: Person
-) -> None:
+def test_only_its_owner_cancels_a_job(openqa: SimulatedOpenQA, job_id: int, owner: Person) -> None:
     answer = owner.post(f"/jobs/{job_id}/session/release", then="cancel")
     assert answer.status_code == 403
     assert openqa.done == []
@@ -74,9 +72,7 @@ def test_a_job_that_somebody_else_controls_is_not_restarted(
 FRESH = "hx-partial[hx-target='#comment']"
 
 
-def test_a_comment_names_its_author(
-    app: Flask, openqa: SimulatedOpenQA, job_id: int, owner: Person
-) -> None:
+def test_a_comment_names_its_author(openqa: SimulatedOpenQA, job_id: int, owner: Person) -> None:
     answer = owner.post(f"/jobs/{job_id}/openqa/comment", comment="bsc#1234 & <b>more</b>\n2nd")
     assert "The comment stands in openQA." in answer.text
     (field,) = LexborHTMLParser(answer.text).css(f"{FRESH} textarea")
@@ -156,9 +152,7 @@ def test_a_wrong_key_is_told(
     assert "openQA refused (HTTP status 403): Not authorized" in answer.text
 
 
-def test_without_a_key_it_is_said_where_one_belongs(
-    app: Flask, openqa: SimulatedOpenQA, job_id: int, owner: Person
-) -> None:
+def test_without_a_key_it_is_said_where_one_belongs(app: Flask, job_id: int, owner: Person) -> None:
     errands = app.extensions["devmode"].errands
     (api,) = errands._apis.values()
     api._credentials = None
@@ -169,7 +163,7 @@ def test_without_a_key_it_is_said_where_one_belongs(
 
 
 def test_a_restart_whose_comment_fails_is_a_restart(
-    app: Flask, openqa: SimulatedOpenQA, job_id: int, owner: Person
+    openqa: SimulatedOpenQA, job_id: int, owner: Person
 ) -> None:
     def no_comments(environ: dict[str, Any], start: Any) -> Any:
         if environ["PATH_INFO"].endswith("/comments"):
@@ -188,7 +182,7 @@ def test_a_restart_whose_comment_fails_is_a_restart(
      ("comment", "The comment stands in openQA.")],
 )  # fmt: skip
 def test_what_openqa_has_done_is_told_though_it_can_not_be_written_down(
-    app: Flask, job_id: int, owner: Person, way: str, told: str, monkeypatch: pytest.MonkeyPatch
+    job_id: int, owner: Person, way: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_event: Any) -> None:
         raise DatabaseAway("Nothing was changed; try again.")

@@ -306,7 +306,7 @@ def test_an_openqa_on_this_machine_may_go_by_any_name(app: Flask, openqa: Simula
     assert link.attributes["href"] == "https://openqa.example.org"
 
 
-def test_the_sign_in_leads_to_openqa_and_back(app: Flask, openqa: SimulatedOpenQA) -> None:
+def test_the_sign_in_leads_to_openqa_and_back(app: Flask) -> None:
     page = LexborHTMLParser(app.test_client().get("/sign-in?next=javascript:alert(1)").text)
     links = [link.attributes["href"] for link in page.css("form a")]
     assert links == ["http://localhost/login", "/"]

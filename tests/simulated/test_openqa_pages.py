@@ -22,7 +22,7 @@ def text_of(page: str, css: str) -> str:
 
 
 def test_it_is_seen_and_controlled_like_any_other(
-    app: Flask, job_id: int, owner: Person, openqa: SimulatedOpenQA
+    job_id: int, owner: Person, openqa: SimulatedOpenQA
 ) -> None:
     page = owner.get(f"/jobs/{job_id}").text
     assert "worker:7" in page
@@ -34,7 +34,7 @@ def test_it_is_seen_and_controlled_like_any_other(
     assert paused.status_code == 200, paused.text
 
 
-def test_names_with_markup_stay_texts(app: Flask, job_id: int, owner: Person) -> None:
+def test_names_with_markup_stay_texts(job_id: int, owner: Person) -> None:
     for path in ("/", f"/jobs/{job_id}", f"/jobs/{job_id}/timeline"):
         page = owner.get(path).text
         assert MARKUP not in page
@@ -53,7 +53,7 @@ def test_the_api_tells_where_it_comes_from(
 
 
 def test_its_texts_and_pictures_are_not_looked_for_elsewhere(
-    app: Flask, job_id: int, owner: Person, token: str, openqa: SimulatedOpenQA
+    job_id: int, owner: Person, token: str, openqa: SimulatedOpenQA
 ) -> None:
     pages = ("log", "serial", "texts/log", "screen.png", "results/menu_visible")
     answers = [owner.get(f"/jobs/{job_id}/{page}") for page in pages]
@@ -94,7 +94,7 @@ def test_a_job_out_of_reach_says_why_instead_of_being_controlled(
 
 
 def test_a_page_comes_alive_when_the_command_server_is_known(
-    app: Flask, openqa: SimulatedOpenQA, command_server: Simulator, token: str, owner: Person
+    app: Flask, openqa: SimulatedOpenQA, command_server: Simulator, token: str
 ) -> None:
     openqa.runs(8, host="127.0.0.1", port=command_server.port, token=token)
     properties: dict[str, Any] = openqa.workers[0]["properties"]
