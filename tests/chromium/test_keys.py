@@ -2,7 +2,6 @@
 
 from playwright.sync_api import expect
 
-from demo.processes import wait_until
 from tests.chromium.people import (
     NOTE_WHAT_IS_SPOKEN,
     Person,
@@ -10,7 +9,7 @@ from tests.chromium.people import (
     choose_where_to_pause,
     take_control,
 )
-from tests.waiting import LIMIT_S
+from tests.waiting import until
 
 TOUR = ("boot/menu_visible", "shell/small_steps")
 
@@ -88,7 +87,7 @@ def test_back_closes_the_help_of_the_keys_and_then_what_is_under_it(
         expect(help_of_keys).to_be_visible()
         olivia.go_back() if close == "Back" else olivia.keyboard.press(close)
         expect(help_of_keys).to_be_hidden()
-        assert wait_until(lambda: olivia.evaluate("history.state.covers") == 1, LIMIT_S)
+        until(lambda: olivia.evaluate("history.state.covers") == 1, "the help to leave the history")
         expect(full).to_be_visible()
     olivia.go_back()
     expect(full).to_have_count(0)
