@@ -14,7 +14,8 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 LONGEST_TEXT = 4000
-"""Characters of a reason that are kept: a `die` message can be hundreds of kilobytes."""
+"""Characters of a text that are kept: a `die` message can be hundreds of kilobytes."""
+MOST_TAGS = 100
 
 Flag = int | str | bool | None
 
@@ -79,7 +80,6 @@ class Broadcast(Struct, frozen=True, kw_only=True):
 
 
 _FIELDS = {f.name: f.type for f in msgspec.structs.fields(Broadcast) if f.name != "malformed"}
-_TEXTS = ("reason", "test_execution_paused", "stopping_test_execution")
 _whole = msgspec.json.Decoder(Broadcast)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -94,11 +94,16 @@ def decode(frame: bytes) -> Broadcast:
     try:
         broadcast = _whole.decode(frame)
     except msgspec.ValidationError:
-        return _tamed(_salvage(frame))
+        broadcast = _salvage(frame)
     except _UNREADABLE as error:
         raise UnreadableBroadcast("the command server sent something that is not JSON") from error
-    # What is malformed is not for a message to say.
-    return _tamed(replace(broadcast, malformed=()) if broadcast.malformed else broadcast)
+    else:
+        # What is malformed is not for a message to say.
+        broadcast = replace(broadcast, malformed=()) if broadcast.malformed else broadcast
+    if isinstance(broadcast.type_string, Typed):
+        masked = Typed("•" * len(broadcast.type_string.text))
+        broadcast = replace(broadcast, type_string=masked)
+    return _cut(broadcast) if len(frame) > LONGEST_TEXT else broadcast
 
 
 def _salvage(frame: bytes) -> Broadcast:
@@ -117,12 +122,17 @@ def _salvage(frame: bytes) -> Broadcast:
     return Broadcast(**values, malformed=tuple(sorted(malformed)))
 
 
-def _tamed(broadcast: Broadcast) -> Broadcast:
-    changes: dict[str, Any] = {}
-    for name in _TEXTS:
-        text = getattr(broadcast, name)
-        if isinstance(text, str) and len(text) > LONGEST_TEXT:
-            changes[name] = text[: LONGEST_TEXT - 1] + "…"
-    if isinstance(broadcast.type_string, Typed):
-        changes["type_string"] = Typed("•" * len(broadcast.type_string.text))
-    return replace(broadcast, **changes) if changes else broadcast
+def _cut(value: Any) -> Any:
+    """Return the same with its texts cut to what is kept of them."""
+    match value:
+        case Typed():
+            return value
+        case str() if len(value) > LONGEST_TEXT:
+            return value[: LONGEST_TEXT - 1] + "…"
+        case list():
+            return [_cut(each) for each in value[:MOST_TAGS]]
+        case Struct():
+            fields = value.__struct_fields__
+            return replace(value, **{name: _cut(getattr(value, name)) for name in fields})
+        case _:
+            return value

@@ -1,5 +1,6 @@
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from msgspec import UNSET
 
 from devmode.commandserver.broadcasts import (
     LONGEST_TEXT,
+    MOST_TAGS,
     Broadcast,
     Postponed,
     Typed,
@@ -117,6 +119,22 @@ def test_a_long_reason_is_cut() -> None:
     assert isinstance(reason, str)
     assert len(reason) == LONGEST_TEXT
     assert reason.endswith("…")
+
+
+@pytest.mark.parametrize("also", [{}, {"pause_on_failure": []}])
+def test_so_is_every_text_that_no_os_autoinst_makes_as_long(also: dict[str, Any]) -> None:
+    long = "x" * 400_000
+    values: dict[str, Any] = {key: long for key in KEYS if key != "set_assert_screen_timeout"}
+    values |= {"tags": [long] * 400, "check_screen": {"mustmatch": [long]}, "paused": {"cmd": long}}
+    # For each by itself is well-formed.
+    for key, value in values.items():
+        cut = decode(json.dumps({key: value} | also).encode())
+        assert len(repr(cut)) < MOST_TAGS * (LONGEST_TEXT + 10) + 5000, key
+
+
+def test_typed_text_keeps_its_length() -> None:
+    frame = json.dumps({"type_string": {"text": "x" * 5000}, "reason": "x" * 5000}).encode()
+    assert decode(frame).type_string == Typed("•" * 5000)
 
 
 @pytest.mark.parametrize("key", ["running", "devel_mode_major_version"])
