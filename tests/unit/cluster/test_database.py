@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +329,29 @@ def test_a_process_that_was_stopped_knows_that_its_lease_lapsed(
     later = lease._held_until
     monkeypatch.setattr("devmode.cluster.leases.time.clock_gettime", lambda _clock: later)
     assert not lease.is_held
+
+
+@pytest.mark.parametrize(
+    "hold", [Lease.take, Lease.renew, lambda lease: lease.resume(lambda: None)]
+)
+def test_the_holder_counts_from_before_it_asked_and_stops_before_its_lease_ends(
+    database: Database, monkeypatch: pytest.MonkeyPatch, hold: Callable[[Lease], object]
+) -> None:
+    lease, clock = taken(database), [100.0]
+    reaching = Database._reaching
+
+    @contextmanager
+    def slowly(self: Database) -> Iterator[None]:
+        with reaching(self):
+            clock[0] += 1
+            yield
+
+    monkeypatch.setattr(leases, "_clock", lambda: clock[0])
+    monkeypatch.setattr(Database, "_reaching", slowly)
+    hold(lease)
+    for later_s, is_held in ((2.4, True), (2.6, False)):
+        clock[0] = 100 + later_s
+        assert lease.is_held is is_held
 
 
 def test_the_successor_waits_longer_than_the_holder_acts(database: Database) -> None:
