@@ -331,6 +331,21 @@ def test_a_process_that_was_stopped_knows_that_its_lease_lapsed(
     assert not lease.is_held
 
 
+def test_who_comes_back_late_lets_go_after_whoever_adopts_just_then(
+    served: Database, other_served: Database
+) -> None:
+    lease = taken(served)
+    lapse(served)
+    lets_go = threading.Event()
+    late = threading.Thread(target=lease.resume, args=(lets_go.set,))
+    with other_served.write() as adopting:
+        assert not is_alive(adopting, lease.process_id)
+        late.start()
+        assert not lets_go.wait(0.3)
+    assert lets_go.wait(10)
+    late.join(10)
+
+
 @pytest.mark.parametrize(
     "hold", [Lease.take, Lease.renew, lambda lease: lease.resume(lambda: None)]
 )
