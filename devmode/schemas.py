@@ -13,6 +13,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 RESULTS: Final = frozenset({"ok", "softfail", "fail", "skip"})
 """What a test module can end with; whatever else it tells is no result, or not its last."""
+HOOK: Final = " (post fail hook)"
+"""What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 ModuleName = Annotated[

@@ -8,7 +8,7 @@ import re
 import click
 
 from devmode.cli.modules import full_name, has_result
-from devmode.schemas import Event, Finding, Job, Step
+from devmode.schemas import HOOK, Event, Finding, Job, Step
 
 _COLOURS = {
     "running": "green",
@@ -50,7 +50,8 @@ def coloured(job: Job, text: str) -> str:
 
 def table_line(job: Job) -> str:
     """Return a job as a line of the list."""
-    done = sum(has_result(module) for module in job.modules)
+    running = (job.execution.module or "").removesuffix(HOOK)
+    done = sum(has_result(module) and full_name(module) != running for module in job.modules)
     owner = f"  controlled by {plain(job.session.developer)}" if job.session else ""
     progress = f"{done}/{len(job.modules)}" if job.modules else "-"
     return f"{job.id:>6}  {progress:>7}  {plain(job.name)}  {coloured(job, _listed(job))}{owner}"

@@ -85,11 +85,6 @@ class Job:
         return self.started_at + self.time_limit_s
 
     @property
-    def done(self) -> int:
-        """How many modules have a result."""
-        return sum(module.has_result for module in self.modules)
-
-    @property
     def failed(self) -> int:
         """How many modules have failed."""
         return sum(module.result == "fail" for module in self.modules)

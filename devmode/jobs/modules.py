@@ -3,6 +3,7 @@
 Pure module.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,8 +34,13 @@ class Module:
 
     @property
     def has_result(self) -> bool:
-        """Whether it has ended, or was left out."""
+        """Whether it has told how it went, or would go if nothing more came; or was left out."""
         return self.result in RESULTS
+
+
+def done(modules: Iterable[Module], current: str | None) -> int:
+    """Count the modules that have a result; the one of this full name, which runs, has none yet."""
+    return sum(module.has_result and module.full_name != current for module in modules)
 
 
 def is_module_name(name: str) -> bool:

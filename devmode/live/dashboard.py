@@ -8,9 +8,10 @@ from devmode.commandserver.execution import ExecutionState
 from devmode.commandserver.link import LinkState
 from devmode.jobs.archive import Archive, Kept
 from devmode.jobs.job import Job, JobState
+from devmode.jobs.modules import done
 from devmode.jobs.registry import Registry
 from devmode.live.headline import outcome_of
-from devmode.live.schedule import current_module
+from devmode.live.schedule import current_module, module_of
 from devmode.live.screens import Screens
 from devmode.moment import moment
 from devmode.sessions.links import Links, Listening
@@ -141,6 +142,7 @@ class Dashboard:
     def _running(self, job: Job, facts: SessionFacts | None) -> JobLine:
         link = self._links.of(job.id)
         execution = link.execution if link else ExecutionState()
+        module = current_module(job, execution)
         paused = execution.pause.reason if execution.pause else None
         if not execution.known:
             paused = job.paused
@@ -149,8 +151,8 @@ class Dashboard:
             id=job.id,
             name=job.name,
             kind="trouble" if trouble else "paused" if paused else "running",
-            module=current_module(job, execution),
-            done=job.done,
+            module=module,
+            done=done(job.modules, module_of(module)),
             failed=job.failed,
             total=len(job.modules),
             detail=(trouble or paused or job.obstacle or "").strip(),
@@ -170,7 +172,7 @@ def _ended_line(job: Job, kept: Kept | None) -> JobLine:
         name=job.name,
         kind=JobState.ENDED.value,
         module=None,
-        done=job.done,
+        done=done(job.modules, None),
         failed=job.failed,
         total=len(job.modules),
         detail=job.result or "",

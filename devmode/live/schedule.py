@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from devmode.commandserver.execution import ExecutionState
-from devmode.jobs.job import Job
-from devmode.jobs.modules import Module
+from devmode.jobs.job import Job, JobState
+from devmode.jobs.modules import Module, done
+from devmode.schemas import HOOK
 
-HOOK = " (post fail hook)"
-"""What os-autoinst adds to the full name of a module while its hook runs (basetest.pm)."""
 FEW = 4
 """This many changed rows are told one by one; in a long schedule, one row in this many."""
 
@@ -48,7 +47,7 @@ class Schedule(NamedTuple):
     @property
     def done(self) -> int:
         """How many modules have a result."""
-        return sum(module.has_result for module in self.modules)
+        return done(self.modules, self.current)
 
     def changed_rows(self, before: "Schedule") -> list[Row] | None:
         """Return the rows that show something else than they did `before`.
@@ -114,6 +113,8 @@ def module_of(name: str | None) -> str | None:
 
 def current_module(job: Job, execution: ExecutionState) -> str | None:
     """Return the full name of the module that runs, as os-autoinst tells it."""
+    if job.state is JobState.ENDED:
+        return None
     return execution.module or (None if execution.known else job.current_module)
 
 

@@ -137,7 +137,7 @@ def _schedule_parts(
         )
         for row in rows
     }
-    if now.modules != before.modules and now.done != before.done:
+    if now.done != before.done:
         parts["schedule/schedule-progress"] = fragments.render(
             "jobs/_schedule_progress.html", schedule=now
         )

@@ -1,6 +1,8 @@
+from msgspec.structs import replace
+
 from devmode import schemas
 from devmode.cli.words import harmless, plain, table_line
-from tests.unit.cli.made import job
+from tests.unit.cli.made import job, paused
 
 
 def test_somebody_elses_text_commands_no_terminal() -> None:
@@ -17,6 +19,11 @@ def test_other_scripts_stay_as_they_are() -> None:
 
 
 def test_a_module_that_is_paused_or_was_cancelled_is_not_counted_as_done() -> None:
-    results = ("ok", "fail", "na", "canceled", "")
-    modules = tuple(schemas.Module(name="a", category="boot", result=told) for told in results)
+    results = {"a": "ok", "b": "fail", "c": "na", "d": "canceled", "e": ""}
+    modules = tuple(
+        schemas.Module(name=name, category="boot", result=told) for name, told in results.items()
+    )
     assert table_line(job(modules=modules)).split()[1] == "2/5"
+    assert (
+        table_line(replace(paused("boot-b (post fail hook)"), modules=modules)).split()[1] == "1/5"
+    )

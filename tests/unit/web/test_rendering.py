@@ -191,7 +191,27 @@ def test_of_a_schedule_only_the_rows_that_change_are_told(fragments: Fragments) 
     before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
     next_module = structs.replace(VIEW, execution=structs.replace(RUNNING, module="shell-b"))
     _shown, regions = job_regions(fragments, next_module, Audience.VIEWER, before)
-    assert regions.keys() == {"status", "schedule/module-a", "schedule/module-b"}
+    rows = {"schedule/module-a", "schedule/module-b"}
+    assert regions.keys() == {"status", "schedule/schedule-progress", *rows}
+
+
+def test_a_module_is_done_when_the_test_has_left_it(fragments: Fragments) -> None:
+    """At a pause it has told a result already: what it would be if nothing more came."""
+    before, _regions = job_regions(fragments, VIEW, Audience.VIEWER, {})
+    done = (Module("a", "boot", "ok"), Module("b", "shell", "ok"), MODULES[2])
+    paused_in_b = structs.replace(RUNNING, module="shell-b (post fail hook)", pause=Pause("x"))
+    view = structs.replace(VIEW, job=replace(JOB, modules=done), execution=paused_in_b)
+    shown, regions = job_regions(fragments, view, Audience.VIEWER, before)
+    assert "1/3" in regions["schedule/schedule-progress"]
+    left = structs.replace(view, execution=structs.replace(RUNNING, module=None))
+    _shown, regions = job_regions(fragments, left, Audience.VIEWER, shown)
+    assert "2/3" in regions["schedule/schedule-progress"]
+    ended = replace(view.job, state=JobState.ENDED, result="stopped")
+    _shown, regions = job_regions(
+        fragments, structs.replace(view, job=ended), Audience.VIEWER, shown
+    )
+    assert "2/3" in str(regions)
+    assert 'aria-current="step"' not in str(regions)
 
 
 def test_a_schedule_with_other_modules_is_told_whole(fragments: Fragments) -> None:
