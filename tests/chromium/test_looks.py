@@ -166,6 +166,21 @@ def test_who_could_take_control_sees_less_to_press_and_nothing_that_moves(person
         assert owner.locator(".now").evaluate("now => now.clientHeight") > room
 
 
+def test_nothing_moves_when_somebody_asks_the_owner_for_control(person: Person) -> None:
+    """Neither when the test is paused on a mismatch, which leaves no room for anything else."""
+    oscar = person("maximilian-oscar.habermann")
+    open_job(oscar, "mismatch")
+    with controlled(person("olivia"), "mismatch") as owner:
+        before = {width: (heights_at(owner, width), boxes_at(owner, width)) for width in WIDTHS}
+        oscar.click("[data-action=request]")
+        expect(owner.locator("[data-action=hand-over]")).to_be_visible()
+        after = {width: (heights_at(owner, width), boxes_at(owner, width)) for width in WIDTHS}
+        look(owner, "asked-owner")
+        owner.click("[data-action=decline]")
+        expect(owner.locator("[data-action=decline]")).to_have_count(0)
+    assert after == before
+
+
 def test_who_presses_step_again_and_again_presses_nothing_else(person: Person) -> None:
     """While a screen check runs it keeps its place, and what fails a module is nowhere near."""
     boxes = {}
