@@ -8,6 +8,7 @@ not, and everybody may see that.
 Pure module: no sockets, no Flask, no database.
 """
 
+from contextlib import suppress
 from html.parser import HTMLParser
 
 GREETED = "user-action"
@@ -66,13 +67,11 @@ class _Session(_Reader):
 
 
 def _said(page: str, reader: _Reader) -> str:
-    """Return what a reader keeps of a page, nothing of one that can't be read to its end."""
-    try:
+    """Return what a reader keeps of a page, as far as it can be read."""
+    # An older parser raises it for a declaration that it does not know, `<![what[`.
+    with suppress(AssertionError):
         reader.feed(page)
         reader.close()
-    except AssertionError:
-        # Python's parser raises it for a declaration that it does not know, `<![what[`.
-        return ""
     return " ".join("".join(reader.texts).split())
 
 
