@@ -181,6 +181,9 @@ def test_everything_works_without_javascript(person: Person, job: StartJob) -> N
     page_of_job = olivia.url
     take_control(olivia)
     olivia.goto(page_of_job)
+    for help_on, told in (("actions", "lets the test continue"), ("settings", "no needle matches")):
+        olivia.locator(f"#region-{help_on}").get_by_text("What do these do?").click()
+        expect(olivia.locator(f"#region-{help_on}").get_by_text(told)).to_be_visible()
     olivia.select_option("#setting-pause_at", "shell-small_steps")
     olivia.click("#settings button")
     expect(olivia.locator("#flash")).to_contain_text("Saved")

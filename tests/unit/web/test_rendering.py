@@ -306,6 +306,16 @@ def test_a_module_that_was_cancelled_tells_no_run_time(fragments: Fragments) -> 
     assert [note.text(strip=True) for note in notes] == ["canceled", "ok, 0 s"]
 
 
+def test_the_row_of_a_module_is_no_longer_when_the_test_pauses_there(fragments: Fragments) -> None:
+    chosen = structs.replace(RUNNING, pause_at="shell-b")
+    paused = structs.replace(chosen, module="shell-b", pause=Pause("reached module shell-b"))
+    for execution, seen in ((chosen, "‖ pause here"), (paused, "‖")):
+        view = structs.replace(VIEW, execution=execution)
+        _shown, regions = job_regions(fragments, view, Audience.OWNER, {})
+        [row] = LexborHTMLParser(regions["schedule"]).css(".pause-here.set")
+        assert row.text(deep=False, strip=True) == seen
+
+
 def test_a_line_of_the_list_names_the_module_once(fragments: Fragments) -> None:
     """os-autoinst names it as the reason of some pauses."""
     mismatch = "match=x timed out after 3 (assert_screen)"
