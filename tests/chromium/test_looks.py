@@ -170,6 +170,9 @@ def test_nothing_moves_when_somebody_asks_the_owner_for_control(person: Person) 
     """Neither when the test is paused on a mismatch, which leaves no room for anything else."""
     oscar = person("maximilian-oscar.habermann")
     open_job(oscar, "mismatch")
+    resize(oscar, 360, HEIGHTS[360])
+    sign_out = oscar.locator(".who button")
+    assert sign_out.evaluate("button => button.clientHeight") < 40, "it is on two lines"
     with controlled(person("olivia"), "mismatch") as owner:
         before = {width: (heights_at(owner, width), boxes_at(owner, width)) for width in WIDTHS}
         oscar.click("[data-action=request]")

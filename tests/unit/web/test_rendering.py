@@ -312,8 +312,11 @@ def test_the_row_of_a_module_is_no_longer_when_the_test_pauses_there(fragments: 
     for execution, seen in ((chosen, "‖ pause here"), (paused, "‖")):
         view = structs.replace(VIEW, execution=execution)
         _shown, regions = job_regions(fragments, view, Audience.OWNER, {})
-        [row] = LexborHTMLParser(regions["schedule"]).css(".pause-here.set")
-        assert row.text(deep=False, strip=True) == seen
+        rows = LexborHTMLParser(regions["schedule"])
+        [mark] = rows.css(".pause-here.set")
+        assert mark.text(deep=False, strip=True) == seen
+        # What tells that it can be opened is on no line of its own.
+        assert all(not summary.text().endswith((" ", "\n")) for summary in rows.css("summary"))
 
 
 def test_a_line_of_the_list_names_the_module_once(fragments: Fragments) -> None:
