@@ -200,6 +200,13 @@ class LiveView(Struct, frozen=True, dict=True):
         return f"{self.job.page}/edit" if self.job.page and self.mismatch else None
 
     @property
+    def viewer_of_vnc(self) -> str | None:
+        """The command that opens the SUT in a window; a test that pauses leaves it to people."""
+        if self.execution.pause is None or not self.job.vnc:
+            return None
+        return f"vncviewer -Shared {self.job.vnc}"
+
+    @property
     def warnings(self) -> list[str]:
         """What one should know now."""
         sentences = []
@@ -224,8 +231,6 @@ class LiveView(Struct, frozen=True, dict=True):
                 " schedule, screen and texts are what was known last. Whatever needs only the"
                 " command server goes on."
             )
-        if self.execution.pause is not None and self.job.vnc:
-            sentences.append(f"Look into the SUT by VNC: vncviewer -Shared {self.job.vnc}")
         if self.session is None and self.job.state is JobState.RUNNING:
             sentences.append("Nobody controls the job, so nobody records its timeline.")
         return sentences

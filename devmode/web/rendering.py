@@ -43,6 +43,7 @@ SHOWN: dict[str, Callable[[LiveView, Audience], object]] = {
         view.can_steer,
         view.needle_editor,
         view.job.is_out_of_sight,
+        view.viewer_of_vnc,
         view.warnings,
         view.revision,
         audience,

@@ -55,8 +55,9 @@ SCHEDULES = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all of this file."""
-    with Server(tmp_path_factory.mktemp("devmode")) as server:
+    """One server for all of this file, on a machine with as long a name as any."""
+    folder = tmp_path_factory.mktemp("devmode")
+    with Server(folder, host="openqa-worker-17.testing.example.org") as server:
         yield server
 
 
