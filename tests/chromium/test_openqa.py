@@ -1,9 +1,10 @@
 """openQA's own live view, served by a real openQA, against devmode in livehandler's place."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, expect
 
 from tests.chromium.people import enter, keep_screenshot
 from tests.chromium.server import Server
@@ -55,6 +56,19 @@ def people(browser: Browser, request: pytest.FixtureRequest) -> Iterator[SignIn]
         for number, page in enumerate(context.pages):
             keep_screenshot(page, f"{request.node.name}-{name}-{number}")
         context.close()
+
+
+@pytest.fixture
+def page_of_the_usual_port(
+    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], openqa: OpenQA
+) -> Iterator[Page]:
+    """For Chromium the proxy is at port 80, which no address names."""
+    rule = f"--host-resolver-rules=MAP 127.0.0.1:80 127.0.0.1:{openqa.proxy_port}"
+    arguments = [*browser_type_launch_args["args"], rule]
+    with browser_type.launch(**browser_type_launch_args | {"args": arguments}) as browser:
+        page = browser.new_page()
+        page.add_init_script(HURRY)
+        yield page
 
 
 def status(page: Page) -> Locator:
@@ -120,11 +134,14 @@ def test_a_developer_steers_from_openqas_page_while_others_watch(
         says(session(page), "regular test execution")
 
 
+@pytest.mark.usefixtures("site")
 def test_openqas_page_shows_pictures_from_devmode(
-    site: Site, run_job: RunJob, people: SignIn
+    page_of_the_usual_port: Page, run_job: RunJob
 ) -> None:
     job = run_job(*MODULES, PAUSE_AT="boot-choose_entry")
-    demo = people(site.url, "Demo", job)
+    demo = page_of_the_usual_port
+    demo.goto("http://127.0.0.1/login?user=Demo")
+    demo.goto(f"http://127.0.0.1/tests/{job}#live")
     says(status(demo), "paused at module: boot-choose_entry")
     # An empty canvas has 1024 x 768 transparent pixels; the demo's screen is black and grey.
     demo.wait_for_function(
