@@ -27,7 +27,7 @@ def test_pages_websockets_and_pictures_go_through_apache(
         origin = "http://evil.example"
         assert refused(lambda: olivia.at(completed).watches(job, origin=origin))[0] == 403
         assert b"openQA" in olivia.opens(f"{completed.url}/tests/{job}").read()
-        # Where Debian's openQA asks for pictures, and where newer ones do.
+        # Where Debian 12's openQA asks for pictures, and where newer ones do.
         for path in (f"tests/{job}/streaming", f"liveviewhandler/tests/{job}/streaming"):
             with olivia.opens(f"{completed.url}/{path}") as stream:
                 assert stream.headers["Content-Type"].startswith("text/event-stream")
