@@ -14,7 +14,7 @@ from devmode import schemas
 from devmode.cli.access import Access
 from devmode.cli.deadlines import Deadline, in_time
 from devmode.cli.events import ServerEvent, parse
-from devmode.cli.exits import FAILED, UNREACHABLE, Failure, Refused, Unreachable
+from devmode.cli.exits import FAILED, UNREACHABLE, Failure, Lost, Refused, Unreachable
 from devmode.digits import number_of
 
 ANSWER_S = 40.0
@@ -27,7 +27,7 @@ RETRY_S = 1.0
 GONE_S = 60.0
 """How long a server may be away, to be restarted say, before one stops trying."""
 PIECE = 64 << 10
-BETWEEN = (429, 502, 503, 504)
+BETWEEN = {429: Unreachable, 502: Lost, 503: Unreachable, 504: Lost}
 """What a proxy answers while the server behind it is away, or while it has enough to do itself."""
 
 Type = TypeVar("Type")
@@ -120,8 +120,12 @@ class Client:
     def do(
         self, method: str, job_id: int, path: str, body: dict[str, Any] | None = None
     ) -> schemas.Answer:
-        """Have something done about a job; raise `Refused`."""
-        return self._ask(method, f"/jobs/{job_id}/{path}", schemas.Answer, body)
+        """Have something done about a job; raise `Refused`, and `Failure` if that is unknown."""
+        try:
+            return self._ask(method, f"/jobs/{job_id}/{path}", schemas.Answer, body)
+        except Lost as lost:
+            unknown = "Whether that was done is unknown: look at the job before you try again."
+            raise Failure(f"{lost.message} {unknown}", FAILED) from lost
 
     def follow(self, job_id: int, onlooker: Onlooker = NOBODY) -> Iterator[schemas.Job]:
         """Yield a job now and at each change, also across restarts of the server.
@@ -171,14 +175,15 @@ class Client:
             else http.client.HTTPConnection
         )
         connection = kind(self._url.hostname or "", self._url.port, timeout=self._patience_s())
+        trouble: type[Unreachable] = Unreachable
         try:
             in_time(connection.connect, self._patience_s())
+            trouble = Lost
             connection.sock.settimeout(self._patience_s())
             yield connection
         except (OSError, http.client.HTTPException) as error:
             self._deadline.check()
-            unreachable = f"devmode can't be reached at {self._access.url}: {error}"
-            raise Unreachable(unreachable) from error
+            raise trouble(f"devmode can't be reached at {self._access.url}: {error}.") from error
         finally:
             connection.close()
 
@@ -233,6 +238,6 @@ def _refusal(answer: http.client.HTTPResponse) -> Failure:
     except msgspec.DecodeError:
         sentence = f"HTTP status {answer.status}."
         if answer.status in BETWEEN:
-            return Unreachable(f"devmode can't be reached: {sentence}", retry_after_s)
+            return BETWEEN[answer.status](f"devmode can't be reached: {sentence}", retry_after_s)
         return Failure(f"What answers is no devmode: {sentence}", FAILED)
     return Refused(problem.code, problem.detail, retry_after_s)

@@ -83,6 +83,10 @@ class Unreachable(Failure):
         super().__init__(sentence, UNREACHABLE, retry_after_s)
 
 
+class Lost(Unreachable):
+    """The server, or the way to it, was lost before there was a whole answer."""
+
+
 def table() -> str:
     """Return the exit codes as `--help` shows them."""
     return "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())

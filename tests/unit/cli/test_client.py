@@ -54,6 +54,9 @@ class Script(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -191,6 +194,38 @@ def test_even_no_time_at_all_asks_once(script: tuple[type[Script], Client]) -> N
     server, client = script
     server.answers += [(200, "application/json", b'{"jobs": []}')]
     assert client.within(0).jobs() == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "length"),
+    [
+        ((200, "application/json", b'{"message": "Stepped.", "na'), 1000),
+        ((502, "text/html", b"<h1>Bad Gateway</h1>"), None),
+        ((504, "text/html", b"<h1>Gateway Time-out</h1>"), None),
+    ],
+)
+def test_of_a_change_whose_answer_is_lost_nobody_says_that_it_was_not_made(
+    script: tuple[type[Script], Client], answer: tuple[int, str, bytes], length: int | None
+) -> None:
+    server, client = script
+    server.answers.append(answer)
+    server.length = length
+    with pytest.raises(Failure, match="is unknown: look at the job") as failure:
+        client.do("POST", 1, "step")
+    assert failure.value.exit_code == exits.FAILED
+
+
+def test_a_change_that_does_not_even_come_to_a_devmode_is_not_made(
+    script: tuple[type[Script], Client],
+) -> None:
+    server, client = script
+    server.answers.append((503, "text/html", b"<h1>Service Unavailable</h1>"))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    for away in (client, Client(Access(url=url, token="t"))):
+        with pytest.raises(Unreachable, match="can't be reached") as failure:
+            away.do("POST", 1, "step")
+        assert failure.value.exit_code == exits.UNREACHABLE
 
 
 def test_a_file_is_read_from_where_its_name_leads_and_no_further(
