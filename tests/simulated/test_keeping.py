@@ -184,7 +184,10 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
     links = Links(0)
     keeping = Keeping(registry, store, links, notices, lease)
     registry.listen(keeping.job_changed)
+    # The machine may be busy for longer than a lease lasts.
+    renewing = gevent.spawn(lease.run, keeping.let_go)
     yield Process(path, notices, store, registry, keeping, links, simulator, job)
+    renewing.kill()
     simulator.terminate()
     engine.dispose()
 
@@ -502,6 +505,19 @@ def test_a_session_that_others_adopted_during_a_lapse_is_let_go_of_before_anothe
     assert link.is_hushed
     keeper.wait_until_ended(timeout_s=LIMIT_S)
     assert process.store.session_of(process.job.id) is not None, "it is theirs"
+
+
+def test_whose_lease_has_lapsed_without_a_word_of_it_says_nothing(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = process.pauses().link
+    process.is_kept()
+    gevent.idle()
+    monkeypatch.setattr(Lease, "is_held", False)
+    code, _sentence = process.outcome(process.is_asked("settings", pause_on_failure="1"))
+    assert code == CommandServerUnreachable.code
+    assert link.is_hushed
+    assert "set_pause_on_failure" not in [said["cmd"] for said in process.simulator.received]
 
 
 def used_once(process: Process) -> "weakref.ref[Link]":
