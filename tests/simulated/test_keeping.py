@@ -281,17 +281,33 @@ def test_a_job_that_ends_while_its_session_is_adopted_keeps_none(
     until(lambda: process.store.session_of(process.job.id) is None, "the session to end")
 
 
-def test_a_session_that_others_adopt_before_it_is_known_to_be_reserved_is_theirs(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def lapses_after(what: str, process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the lease lapse just after `what` is done in the database, and others adopt."""
+
     def lapse() -> None:
         facts = process.facts()
         process.store.orphan(facts.job_id, facts.term)
         process.keeping.let_go()
 
+    afterwards(monkeypatch, process.store, what, lapse)
+
+
+def test_a_session_that_others_adopt_before_it_is_known_to_be_reserved_is_theirs(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process.pauses()
-    afterwards(monkeypatch, process.store, "reserve", lapse)
+    lapses_after("reserve", process, monkeypatch)
     process.keeping.reserve(process.job, OLIVIA)
+    assert process.keeping.count() == 0
+
+
+def test_so_is_one_that_others_adopt_before_it_is_known_to_be_adopted(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.store.reserve(process.job.id, OLIVIA.id, OLIVIA.name, keeper=NOBODY, turn=1)
+    lapses_after("adopt", process, monkeypatch)
+    process.keeping._adopt(process.facts())
+    assert process.facts().term == 2
     assert process.keeping.count() == 0
 
 
