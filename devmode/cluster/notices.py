@@ -3,8 +3,7 @@
 A notice is published inside the transaction that made the change, so it is heard after the
 commit or not at all. Within the process it is heard at once; other processes read it from a board
 that they all share, and so does a process itself where the database was lost in the commit. A
-notice may be heard twice and says nothing but where to look; who hears it
-reads the truth.
+notice may be heard twice and says nothing but where to look; who hears it reads the truth.
 """
 
 from collections import defaultdict
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import gevent
+import structlog
 from sqlalchemy.orm import Session
 
 from devmode.cluster.database import after_commit, if_unheard
@@ -20,6 +20,8 @@ from devmode.cluster.leases import Lease
 from devmode.errors import DatabaseAway
 
 AGAIN_S = 0.5
+
+log = structlog.stdlib.get_logger(__name__)
 
 Listener = Callable[[str], None]
 
@@ -102,4 +104,8 @@ class Notices:
 
     def _tell(self, notice: Notice) -> None:
         for listener in self._listeners[notice.topic]:
-            listener(notice.subject)
+            # What it tells of is done: neither those behind it nor who did it suffer for it.
+            try:
+                listener(notice.subject)
+            except Exception:
+                log.exception("a notice was not taken", topic=notice.topic, subject=notice.subject)

@@ -474,6 +474,16 @@ def test_a_notice_is_heard_in_its_own_process_after_the_commit(database: Databas
     assert heard == ["7"]
 
 
+def test_who_fails_at_a_notice_hides_it_from_nobody_and_undoes_nothing(database: Database) -> None:
+    notices = Notices(board_of(database), taken(database))
+    heard: list[str] = []
+    notices.listen("job", int)
+    notices.listen("job", heard.append)
+    with database.write() as session:
+        notices.publish(session, "job", "x")
+    assert heard == ["x"]
+
+
 def test_a_process_looks_for_itself_after_a_commit_that_nothing_was_heard_of(
     served: Database, other_served: Database
 ) -> None:
