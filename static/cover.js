@@ -17,6 +17,14 @@ export function uncover(away) {
   history.back();
 }
 
+/** Show a dialog that covers the page. */
+export function coverWith(dialog) {
+  const away = () => dialog.close();
+  dialog.showModal();
+  cover(away);
+  dialog.addEventListener("close", () => uncover(away), { once: true });
+}
+
 addEventListener("popstate", ({ state }) => {
   while (covers.length > (state?.covers ?? 0)) covers.pop()();
 });

@@ -1,7 +1,7 @@
 // Keyboard shortcuts: those that the help of the page (dialog#keys) names, each a press of what it
 // names there, if that is on the page and works.
 
-import { cover, uncover } from "./cover.js";
+import { coverWith } from "./cover.js";
 
 const help = document.getElementById("keys");
 const wanted = document.getElementById("keys-wanted");
@@ -36,10 +36,5 @@ wanted.addEventListener("change", () => localStorage.setItem(STORED, wanted.chec
 
 const opener = document.getElementById("keys-open");
 opener.hidden = false;
-const close = () => help.close();
-opener.addEventListener("click", () => {
-  help.showModal();
-  cover(close);
-});
-help.addEventListener("close", () => uncover(close));
+opener.addEventListener("click", () => coverWith(help));
 document.addEventListener("keydown", press);

@@ -9,6 +9,7 @@ const SILENCE_MS = 25000;
 const held = new Map();
 const messages = document.getElementById("flash");
 const panel = document.querySelector(".panel .now");
+let refusals = 0; // of what goes in turn
 let awaited; // the action whose button had the keyboard last
 let ticking;
 // A stream that is about to open tells all that an answer could, and may do so before it.
@@ -120,7 +121,6 @@ document.addEventListener("htmx:config:request", (event) => {
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => pressed(ctx)?.classList.remove("pressed"));
 
-let refusals = 0;
 const goesInTurn = (ctx) => ctx?.sourceElement.closest("#steer, #settings");
 
 // Who sets something and resumes does not want the one without the other.

@@ -1,17 +1,15 @@
 // Shows the screenshot of a step in full size, with its areas, over the page. Another click, Escape
 // or the browser's Back leads back. Without this it is a link to the picture.
 
-import { cover, uncover } from "./cover.js";
+import { coverWith } from "./cover.js";
 
 const view = document.getElementById("shot-view");
-const close = () => view.close();
 
 function show(shot) {
   view.querySelector("#shot-caption").textContent = shot.closest(".step").querySelector(".caption").textContent;
   view.querySelector("a").href = shot.href;
   view.querySelector(".shot").replaceChildren(...shot.cloneNode(true).children);
-  view.showModal();
-  cover(close);
+  coverWith(view);
 }
 
 document.addEventListener("click", (event) => {
@@ -22,5 +20,4 @@ document.addEventListener("click", (event) => {
   show(shot);
 });
 
-view.addEventListener("click", ({ target }) => target.closest("form") ?? close());
-view.addEventListener("close", () => uncover(close));
+view.addEventListener("click", ({ target }) => target.closest("form") ?? view.close());

@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 from devmode.cli.access import access_from
 from devmode.cli.client import Client
 from devmode.cli.exits import FAILED, JOB_NOT_FOUND, Failure, Refused
-from devmode.cli.modules import full_name, has_result
+from devmode.cli.modules import full_name, has_result, has_told
 from devmode.cli.words import plain
 from devmode.digits import number_of
 from devmode.errors import JobNotFound
@@ -106,8 +106,7 @@ class RecordedModule(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """See `click.ParamType`."""
-        told = (module for module in _modules(ctx) if module.result not in ("", "none", "running"))
-        names = (full_name(module) for module in told)
+        names = (full_name(module) for module in _modules(ctx) if has_told(module))
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -16,6 +16,11 @@ def has_result(module: Module) -> bool:
     return module.result in RESULTS
 
 
+def has_told(module: Module) -> bool:
+    """Tell whether it has told any result, be it not its last."""
+    return module.result not in ("", "none", "running")
+
+
 def named(job: Job, text: str) -> tuple[Module, ...]:
     """Return the modules that are meant: by the full name one, without the category any number."""
     return tuple(module for module in job.modules if text in (module.name, full_name(module)))

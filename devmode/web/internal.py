@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from devmode.cluster.leases import Lease
-from devmode.cluster.peers import (
-    ALIVE,
-    OVER,
-    REFUSED,
-    SAID,
-    Refusal,
-    framed,
-    split_address,
-)
+from devmode.cluster.peers import ALIVE, OVER, REFUSED, SAID, Refusal, framed, split_address
 from devmode.cluster.seals import Answer, NotSealed, Seals
 from devmode.errors import DevmodeError
 from devmode.jobs.elsewhere import decode, encode
